@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * Filling one tw_event: who it concerns (addresses, namespace), what the socket knew at that moment, who acted.
+ */
+#ifndef TCPWATCH_EVENT_H
+#define TCPWATCH_EVENT_H
+
+#define SOCK_DONE_BIT 1     /* enum sock_flags: set by tcp_fin() alone, so "the peer's FIN has arrived" */
+#define SOCK_KEEPOPEN_BIT 3 /* enum sock_flags: SO_KEEPALIVE */
+
+ALWAYS_INLINE void map_ipv4(u8 *address, __be32 ipv4)
+{
+	u32 *word = (u32 *)address;
+	word[0] = 0;
+	word[1] = 0;
+	word[2] = bpf_htonl(0xffff);
+	word[3] = ipv4;
+}
+
+/* A struct in6_addr copied without a helper call; direct reads of a BTF pointer cannot go through memcpy */
+#define COPY_IPV6(address, in6)                                                                   \
+	do {                                                                                      \
+		u32 *word_ = (u32 *)(address);                                                    \
+		word_[0] = READ((in6).in6_u.u6_addr32[0]);                                        \
+		word_[1] = READ((in6).in6_u.u6_addr32[1]);                                        \
+		word_[2] = READ((in6).in6_u.u6_addr32[2]);                                        \
+		word_[3] = READ((in6).in6_u.u6_addr32[3]);                                        \
+	} while (0)
+
+/* Addresses and ports of any struct that starts with a sock_common (full, request and time-wait sockets) */
+#define COPY_ENDPOINTS(to, common)                                                                \
+	do {                                                                                      \
+		(to)->family = READ((common).skc_family);                                         \
+		(to)->lport = READ((common).skc_num);                                             \
+		(to)->rport = ntohs(READ((common).skc_dport));                                    \
+		if ((to)->family == FAMILY_INET6) {                                               \
+			COPY_IPV6((to)->laddr, (common).skc_v6_rcv_saddr);                        \
+			COPY_IPV6((to)->raddr, (common).skc_v6_daddr);                            \
+		} else {                                                                          \
+			map_ipv4((to)->laddr, READ((common).skc_rcv_saddr));                      \
+			map_ipv4((to)->raddr, READ((common).skc_daddr));                          \
+		}                                                                                 \
+	} while (0)
+
+#define NETNS_OF(common) READ(READ((common).skc_net.net)->ns.inum)
+
+/* What -f leaves to the kernel: family, ports and namespace. User space compiles the rest, and this much again. */
+ALWAYS_INLINE int unwanted(u16 family, u16 lport, u16 rport, u32 netns)
+{
+	if (want_family && family != want_family)
+		return 1;
+	if (want_netns && netns != want_netns)
+		return 1;
+	if (lport < want_lport_min || lport > want_lport_max)
+		return 1;
+	return rport < want_rport_min || rport > want_rport_max;
+}
+
+/* Count it, then reserve. A full ring is counted where it happens: seen = delivered + lost. */
+ALWAYS_INLINE struct tw_event *reserve_event(u32 kind)
+{
+	struct tw_tally *tally = bpf_map_lookup_elem(MAP(tallies), &kind);
+	struct tw_event *e;
+
+	if (!tally)
+		return 0;
+	/* atomic although per CPU: a softirq may interrupt a program that runs in process context */
+	__sync_fetch_and_add(&tally->seen, 1);
+	e = bpf_ringbuf_reserve(MAP(ring), sizeof(*e), 0);
+	if (!e) {
+		__sync_fetch_and_add(&tally->lost, 1);
+		return 0;
+	}
+	__builtin_memset(e, 0, sizeof(*e));
+	e->kind = kind;
+	e->time_ns = bpf_ktime_get_ns();
+	e->count = 1;
+	return e;
+}
+
+/* User space drains on a timer. It is woken once as the ring passes half, not for each record after that: only the
+ * records that land in a narrow window just past the mark ask for it. */
+ALWAYS_INLINE void submit_event(struct tw_event *e)
+{
+	u64 filled = bpf_ringbuf_query(MAP(ring), BPF_RB_AVAIL_DATA);
+	u64 past = filled - wake_at_bytes;
+
+	bpf_ringbuf_submit(e, past < 64 * sizeof(struct tw_event) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+/* The current task is a socket's user only while it owns the socket's lock (sk_lock.owned). In softirq "current" is
+ * whoever was interrupted; softirqs never run on an owned socket but queue to its backlog, which the owner then works
+ * off itself. Our own snapshots take that lock too: never blame ourselves. */
+ALWAYS_INLINE void note_actor(struct tw_event *e, struct sock *sk)
+{
+	u32 pid;
+
+	if (!READ(sk->sk_lock.owned))
+		return;
+	pid = bpf_get_current_pid_tgid() >> 32;
+	if (pid == own_pid)
+		return;
+	e->pid = pid;
+	if (pid)
+		bpf_get_current_comm(e->comm, sizeof(e->comm));
+}
+
+ALWAYS_INLINE void note_counters(struct tw_event *e, struct sock *sk)
+{
+	struct tcp_sock *tp = AS_TCP(sk);
+
+	if (!tp)
+		return;
+	e->flags |= TW_EVENT_SOCKET;
+	if (READ(sk->__sk_common.skc_flags) & (1 << SOCK_DONE_BIT))
+		e->flags |= TW_EVENT_FIN_RECEIVED;
+	e->bytes_sent = READ(tp->bytes_sent);
+	e->bytes_acked = READ(tp->bytes_acked);
+	e->bytes_received = READ(tp->bytes_received);
+	e->bytes_retrans = READ(tp->bytes_retrans);
+	e->srtt_us = READ(tp->srtt_us) >> 3;
+	e->rttvar_us = READ(tp->mdev_us) >> 2;
+	e->min_rtt_us = READ(tp->rtt_min.s[0].v);
+	e->cwnd = READ(tp->snd_cwnd);
+	e->ssthresh = READ(tp->snd_ssthresh);
+	e->mss = READ(tp->mss_cache);
+	e->retrans = READ(tp->total_retrans);
+	e->segs_out = READ(tp->segs_out);
+	e->segs_in = READ(tp->segs_in);
+	e->ca_state = READ_BITS_IN(tp, inet_conn, icsk_ca_state);
+}
+
+/* An event about a full socket; returns 0 where it is not TCP, not wanted, or the ring is full */
+ALWAYS_INLINE struct tw_event *socket_event(struct sock *sk, u32 kind)
+{
+	struct tw_event *e;
+	u32 netns;
+
+	if (READ(sk->sk_protocol) != PROTOCOL_TCP)
+		return 0;
+	netns = NETNS_OF(sk->__sk_common);
+	if (unwanted(READ(sk->__sk_common.skc_family), READ(sk->__sk_common.skc_num),
+		     ntohs(READ(sk->__sk_common.skc_dport)), netns))
+		return 0;
+	e = reserve_event(kind);
+	if (!e)
+		return 0;
+	e->netns = netns;
+	e->cookie = COOKIE(sk);
+	COPY_ENDPOINTS(e, sk->__sk_common);
+	e->old_state = e->new_state = READ(sk->__sk_common.skc_state);
+	e->error = READ(sk->sk_err);
+	note_actor(e, sk);
+	note_counters(e, sk);
+	return e;
+}
+
+/* An event about a segment that no socket of ours answers for: the ends are read from its headers, seen from here */
+ALWAYS_INLINE void segment_event(struct sk_buff *skb, u32 kind, u32 reason, u32 flags)
+{
+	struct tw_event *e;
+	struct ipv4_header ip4;
+	struct ipv6_header ip6;
+	struct tcp_ports ports;
+	unsigned char *head = READ(skb->head);
+	struct net_device *dev = READ(skb->dev);
+	u16 family = READ(skb->protocol) == bpf_htons(0x86dd) ? FAMILY_INET6 : FAMILY_INET;
+	u32 netns = dev ? READ(READ(dev->nd_net.net)->ns.inum) : 0;
+
+	if (bpf_probe_read_kernel(&ports, sizeof(ports), head + READ(skb->transport_header)))
+		return;
+	if (unwanted(family, ntohs(ports.dest), ntohs(ports.source), netns))
+		return;
+	e = reserve_event(kind);
+	if (!e)
+		return;
+	e->netns = netns;
+	e->family = family;
+	e->lport = ntohs(ports.dest);
+	e->rport = ntohs(ports.source);
+	e->reason = reason;
+	e->flags = flags;
+	e->old_state = e->new_state = ST_CLOSE;
+	head += READ(skb->network_header);
+	if (family == FAMILY_INET6) {
+		bpf_probe_read_kernel(&ip6, sizeof(ip6), head);
+		__builtin_memcpy(e->laddr, ip6.daddr, 16);
+		__builtin_memcpy(e->raddr, ip6.saddr, 16);
+	} else {
+		bpf_probe_read_kernel(&ip4, sizeof(ip4), head);
+		map_ipv4(e->laddr, *(u32 *)ip4.daddr);
+		map_ipv4(e->raddr, *(u32 *)ip4.saddr);
+	}
+	submit_event(e);
+}
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * The three sorts of TCP socket: events about request sockets and resets, and the iterators' records (tw_socket,
+ * tw_owner).
+ */
+#ifndef TCPWATCH_SOCKET_H
+#define TCPWATCH_SOCKET_H
+
+#define TCP_ECN_OK 1 /* tcp_sock.ecn_flags, include/net/tcp.h */
+
+ALWAYS_INLINE u32 segments_of(struct sk_buff *skb)
+{
+	struct tcp_skb_cb *cb = (struct tcp_skb_cb *)0;
+	u16 segments = 0;
+
+	bpf_probe_read_kernel(&segments, sizeof(segments), (char *)&skb->cb + (long)&cb->tcp_gso_segs);
+	return segments ? segments : 1;
+}
+
+ALWAYS_INLINE void synack_event(struct sock *listener, struct request_sock *req)
+{
+	struct tcp_request_sock *treq = AS_REQUEST(req);
+	u32 netns = NETNS_OF(req->__req_common);
+	struct tw_event *e;
+
+	if (unwanted(READ(req->__req_common.skc_family), READ(req->__req_common.skc_num),
+		     ntohs(READ(req->__req_common.skc_dport)), netns))
+		return;
+	e = reserve_event(TW_SYNACK_RETRANSMIT);
+	if (!e)
+		return;
+	e->netns = netns;
+	/* the child inherits it (inet_csk_clone_lock), so the half-open time joins the connection's life */
+	e->cookie = COOKIE(req);
+	COPY_ENDPOINTS(e, req->__req_common);
+	e->old_state = e->new_state = ST_SYN_RECV;
+	e->count = READ(req->num_retrans) + 1; /* counted after this hook, tcp_rtx_synack() */
+	e->mss = READ(req->mss);
+	if (treq)
+		e->since_ns = READ(treq->snt_synack) * 1000;
+	submit_event(e);
+}
+
+ALWAYS_INLINE void reset_event(struct sock *sk, u32 kind, u32 reason, u32 flags)
+{
+	struct tw_event *e = socket_event(sk, kind);
+
+	if (!e)
+		return;
+	e->reason = reason;
+	e->flags |= flags;
+	submit_event(e);
+}
+
+ALWAYS_INLINE u32 older(u32 a, u32 b) /* the smaller of two ages in jiffies */
+{
+	return a < b ? a : b;
+}
+
+ALWAYS_INLINE void describe_listener(struct tw_socket *s, struct sock *sk)
+{
+	s->recv_queue = READ(sk->sk_ack_backlog);
+	s->send_queue = READ(sk->sk_max_ack_backlog);
+}
+
+ALWAYS_INLINE void describe_options(struct tw_socket *s, struct sock *sk, struct tcp_sock *tp)
+{
+	unsigned long flags = READ(sk->__sk_common.skc_flags);
+
+	if (READ_BITS_IN(tp, rx_opt, sack_ok))
+		s->options |= TW_SACK;
+	if (READ_BITS_IN(tp, rx_opt, tstamp_ok))
+		s->options |= TW_TIMESTAMPS;
+	if (READ_BITS_IN(tp, rx_opt, wscale_ok)) {
+		s->options |= TW_WSCALE;
+		s->snd_wscale = READ_BITS_IN(tp, rx_opt, snd_wscale);
+		s->rcv_wscale = READ_BITS_IN(tp, rx_opt, rcv_wscale);
+	}
+	if (READ(tp->ecn_flags) & TCP_ECN_OK)
+		s->options |= TW_ECN;
+	if (READ_BITS(tp, syn_data_acked))
+		s->options |= TW_FASTOPEN;
+	if (READ_BITS(tp, is_cwnd_limited))
+		s->options |= TW_CWND_LIMITED;
+	if (READ_BITS(tp, rate_app_limited))
+		s->options |= TW_APP_LIMITED;
+	if (flags & (1 << SOCK_DONE_BIT))
+		s->options |= TW_FIN_RECEIVED;
+	if (flags & (1 << SOCK_KEEPOPEN_BIT)) {
+		s->options |= TW_KEEPALIVE;
+		s->keepalive_ticks = READ(tp->keepalive_time);
+		if (!s->keepalive_ticks)
+			s->keepalive_ticks = READ(READ(sk->__sk_common.skc_net.net)->ipv4.sysctl_tcp_keepalive_time);
+	}
+}
+
+/* tcp_info's chronographs, as tcp_get_info_chrono_stats() adds them up: the running one is still open */
+ALWAYS_INLINE void describe_chronographs(struct tw_socket *s, struct tcp_sock *tp, u32 jiffies)
+{
+	u32 running = jiffies - READ(tp->chrono_start);
+	u32 busy = READ(tp->chrono_stat[0]), rwnd = READ(tp->chrono_stat[1]), sndbuf = READ(tp->chrono_stat[2]);
+
+	s->chrono = READ_BITS(tp, chrono_type);
+	busy += s->chrono == 1 ? running : 0;
+	rwnd += s->chrono == 2 ? running : 0;
+	sndbuf += s->chrono == 3 ? running : 0;
+	s->busy_ticks = busy + rwnd + sndbuf;
+	s->rwnd_limited_ticks = rwnd;
+	s->sndbuf_limited_ticks = sndbuf;
+}
+
+ALWAYS_INLINE void describe_path(struct tw_socket *s, struct sock *sk, struct tcp_sock *tp)
+{
+	u32 interval_us = READ(tp->rate_interval_us);
+	unsigned long pacing = READ(sk->sk_pacing_rate);
+
+	s->srtt_us = READ(tp->srtt_us) >> 3;
+	s->rttvar_us = READ(tp->mdev_us) >> 2;
+	s->min_rtt_us = READ(tp->rtt_min.s[0].v);
+	s->cwnd = READ(tp->snd_cwnd);
+	s->ssthresh = READ(tp->snd_ssthresh);
+	s->mss = READ(tp->mss_cache);
+	s->pmtu = READ(tp->inet_conn.icsk_pmtu_cookie);
+	s->snd_wnd = READ(tp->snd_wnd);
+	s->rcv_wnd = READ(tp->rcv_wnd);
+	s->unacked = READ(tp->packets_out);
+	s->lost = READ(tp->lost_out);
+	s->rto_ticks = READ(tp->inet_conn.icsk_rto);
+	s->backoff = READ(tp->inet_conn.icsk_backoff);
+	s->pacing_rate = pacing == ~0UL ? ~0ULL : pacing;
+	if (interval_us) /* tcp_compute_delivery_rate() */
+		s->delivery_rate = (u64)READ(tp->rate_delivered) * s->mss * 1000000 / interval_us;
+}
+
+ALWAYS_INLINE void describe_full(struct tw_socket *s, struct sock *sk, struct tcp_sock *tp)
+{
+	u32 jiffies = bpf_jiffies64();
+
+	s->uid = READ(sk->sk_uid.val);
+	if (HAS(sk->sk_cgrp_data.cgroup))
+		s->cgroup = READ(READ(READ(sk->sk_cgrp_data.cgroup)->kn)->id);
+	if (s->state == ST_LISTEN) {
+		describe_listener(s, sk);
+		return;
+	}
+	s->bytes_sent = READ(tp->bytes_sent);
+	s->bytes_acked = READ(tp->bytes_acked);
+	s->bytes_received = READ(tp->bytes_received);
+	s->bytes_retrans = READ(tp->bytes_retrans);
+	s->retrans = READ(tp->total_retrans);
+	s->segs_out = READ(tp->segs_out);
+	s->segs_in = READ(tp->segs_in);
+	s->send_queue = READ(tp->write_seq) - READ(tp->snd_una);
+	s->recv_queue = READ(tp->rcv_nxt) - READ(tp->copied_seq);
+	/* the FIN takes a sequence number but is nothing to read (tcp_diag_get_info) */
+	if (s->recv_queue && READ(sk->__sk_common.skc_flags) & (1 << SOCK_DONE_BIT))
+		s->recv_queue -= 1;
+	s->idle_ticks = older(jiffies - READ(tp->lsndtime), jiffies - READ(tp->inet_conn.icsk_ack.lrcvtime));
+	s->ca_state = READ_BITS_IN(tp, inet_conn, icsk_ca_state);
+	bpf_probe_read_kernel(s->ca_name, sizeof(s->ca_name), (void *)READ(tp->inet_conn.icsk_ca_ops)->name);
+	describe_path(s, sk, tp);
+	describe_options(s, sk, tp);
+	describe_chronographs(s, tp, jiffies);
+}
+
+ALWAYS_INLINE void describe_request(struct tw_socket *s, struct tcp_request_sock *req)
+{
+	s->state = ST_SYN_RECV;
+	s->since_ns = READ(req->snt_synack) * 1000;
+	s->mss = READ(req->req.req.mss);
+	s->retrans = READ(req->req.req.num_retrans);
+	if (READ_BITS_IN(req, req, sack_ok))
+		s->options |= TW_SACK;
+	if (READ_BITS_IN(req, req, tstamp_ok))
+		s->options |= TW_TIMESTAMPS;
+	if (READ_BITS_IN(req, req, ecn_ok))
+		s->options |= TW_ECN;
+	if (READ_BITS_IN(req, req, wscale_ok)) {
+		s->options |= TW_WSCALE;
+		s->snd_wscale = READ_BITS_IN(req, req, snd_wscale);
+		s->rcv_wscale = READ_BITS_IN(req, req, rcv_wscale);
+	}
+}
+
+ALWAYS_INLINE void describe_time_wait(struct tw_socket *s, struct tcp_timewait_sock *tw)
+{
+	u64 expires = READ(tw->tw_sk.tw_timer.expires), now = bpf_jiffies64();
+
+	s->state = READ(tw->tw_sk.tw_substate);
+	s->timer_ticks = expires > now ? expires - now : 0;
+}
+
+ALWAYS_INLINE int each_socket(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct tw_socket s = {};
+	struct tcp_sock *tp;
+	struct tcp_timewait_sock *tw;
+	struct tcp_request_sock *req;
+	u32 zero = 0;
+
+	if (ctx->meta->seq_num == 0) {
+		struct tw_clock *c = bpf_map_lookup_elem(MAP(clock), &zero);
+		if (c) {
+			c->time_ns = bpf_ktime_get_ns();
+			c->jiffies = bpf_jiffies64();
+		}
+	}
+	if (!common)
+		return 0;
+	s.netns = NETNS_OF(*common);
+	COPY_ENDPOINTS(&s, *common);
+	if (unwanted(s.family, s.lport, s.rport, s.netns))
+		return 0;
+	s.state = READ(common->skc_state);
+	s.cookie = COOKIE(common);
+	if ((tp = AS_TCP(common))) {
+		s.sort = TW_FULL;
+		describe_full(&s, &tp->inet_conn.icsk_inet.sk, tp);
+	} else if ((tw = AS_TIME_WAIT(common))) {
+		s.sort = TW_TIME_WAIT;
+		describe_time_wait(&s, tw);
+	} else if ((req = AS_REQUEST(common))) {
+		s.sort = TW_REQUEST;
+		describe_request(&s, req);
+	} else {
+		return 0;
+	}
+	bpf_seq_write(ctx->meta->seq, &s, sizeof(s));
+	return 0;
+}
+
+ALWAYS_INLINE int each_descriptor(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct task_struct *leader;
+	struct socket *socket;
+	struct sock *sk;
+	struct tw_owner o = {};
+	u16 family;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = READ(socket->sk);
+	if (!sk)
+		return 0;
+	family = READ(sk->__sk_common.skc_family);
+	if ((family != FAMILY_INET && family != FAMILY_INET6) || READ(sk->sk_protocol) != PROTOCOL_TCP)
+		return 0;
+	leader = READ(task->group_leader);
+	o.cookie = COOKIE(sk);
+	o.netns = NETNS_OF(sk->__sk_common);
+	o.pid = READ(task->tgid);
+	o.fd = ctx->fd;
+	o.start_ns = READ(leader->start_time);
+	o.uid = READ(READ(task->cred)->euid.val);
+	bpf_probe_read_kernel(o.comm, sizeof(o.comm), (void *)leader->comm);
+	bpf_seq_write(ctx->meta->seq, &o, sizeof(o));
+	return 0;
+}
+
+#endif

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * Everything tcpwatch runs in the kernel. No hook is on the path of a segment: events happen when a connection changes
+ * state, loses something or is reset; everything else is read by the iterators when somebody looks.
+ * Nothing is pinned: whatever is attached here is owned by file descriptors and goes with the process.
+ */
+#include "dialect.h"
+#include "wire.h"
+
+LICENSE("Dual MIT/GPL")
+
+/* Knobs, set before loading (tcpwatch/kernel/knobs.py) */
+KNOB(u64, wake_at_bytes, 1 << 30)
+KNOB(u32, own_pid, 0)
+KNOB(u32, want_netns, 0)
+KNOB(u16, want_family, 0)
+KNOB(u16, want_lport_min, 0)
+KNOB(u16, want_lport_max, 65535)
+KNOB(u16, want_rport_min, 0)
+KNOB(u16, want_rport_max, 65535)
+KNOB(u8, reset_has_reason, 0)       /* tcp_send_reset(sk, skb, reason): since 5691276b39da (6.10) */
+KNOB(u8, retransmit_has_error, 0)   /* tcp_retransmit_skb(sk, skb, err)                          */
+
+/* Maps. ring: events are inserted by reserve_event(), taken out by user space. tallies: one slot per kind, added to by
+ * reserve_event(), never reset. clock: written by the socket iterator. */
+MAP_RING(ring, 1 << 20)
+MAP_PERCPU_ARRAY(tallies, struct tw_tally, TW_KINDS)
+MAP_ARRAY(clock, struct tw_clock, 1)
+
+#include "event.h"
+#include "socket.h"
+
+TRACEPOINT(inet_sock_set_state)
+{
+	struct sock *sk = ARG(struct sock *, 0);
+	int old_state = ARG(int, 1), new_state = ARG(int, 2);
+	struct tw_event *e;
+
+	/* A child being cloned from its listener has no peer and no lasting cookie yet (inet_csk_clone_lock); its birth
+	 * is the SYN_RECV -> ESTABLISHED that follows. */
+	if (old_state == ST_LISTEN && new_state == ST_SYN_RECV)
+		return 0;
+	e = socket_event(sk, TW_STATE);
+	if (!e)
+		return 0;
+	e->old_state = old_state;
+	e->new_state = new_state;
+	submit_event(e);
+	return 0;
+}
+
+TRACEPOINT(tcp_retransmit_skb)
+{
+	struct sock *sk = ARG(struct sock *, 0);
+	struct sk_buff *skb = ARG(struct sk_buff *, 1);
+	struct tw_event *e = socket_event(sk, TW_RETRANSMIT);
+
+	if (!e)
+		return 0;
+	e->count = segments_of(skb);
+	if (retransmit_has_error && ARG(int, 2)) {
+		e->reason = -ARG(int, 2);
+		e->flags |= TW_EVENT_REASON;
+	}
+	submit_event(e);
+	return 0;
+}
+
+TRACEPOINT(tcp_retransmit_synack)
+{
+	struct sock *listener = ARG(struct sock *, 0);
+	struct request_sock *req = ARG(struct request_sock *, 1);
+
+	synack_event(listener, req);
+	return 0;
+}
+
+TRACEPOINT(tcp_send_reset)
+{
+	struct sock *sk = ARG(struct sock *, 0);
+	struct sk_buff *skb = ARG(struct sk_buff *, 1);
+	u32 reason = 0, flags = 0;
+
+	if (reset_has_reason) {
+		reason = ARG(u32, 2);
+		flags = TW_EVENT_REASON;
+	}
+	/* A listener answers for a stranger's segment, and a closed port has no socket at all */
+	if (sk && READ(sk->__sk_common.skc_state) != ST_LISTEN)
+		reset_event(sk, TW_RESET_SENT, reason, flags);
+	else if (skb)
+		segment_event(skb, TW_RESET_SENT, reason, flags);
+	return 0;
+}
+
+TRACEPOINT(tcp_receive_reset)
+{
+	reset_event(ARG(struct sock *, 0), TW_RESET_RECEIVED, 0, 0);
+	return 0;
+}
+
+/* since d2d98a9fe3d6 (5.19) */
+TRACEPOINT(tcp_cong_state_set)
+{
+	struct sock *sk = ARG(struct sock *, 0);
+	u8 new_ca_state = ARG(u64, 1);
+	struct tcp_sock *tp = AS_TCP(sk);
+	struct tw_event *e;
+
+	/* set again without a change on many paths, and to Open at every birth */
+	if (!tp || READ_BITS_IN(tp, inet_conn, icsk_ca_state) == new_ca_state)
+		return 0;
+	e = socket_event(sk, TW_CONGESTION);
+	if (!e)
+		return 0;
+	e->reason = new_ca_state;
+	e->flags |= TW_EVENT_REASON;
+	submit_event(e);
+	return 0;
+}
+
+ITERATOR(tcp)
+{
+	return each_socket(ctx);
+}
+
+ITERATOR(task_file)
+{
+	return each_descriptor(ctx);
+}

@@ -1,0 +1,73 @@
+"""A frame: one tick's worth of facts, columnar. Sources yield frames, the tracker folds them, a recording is nothing
+else. Knows nothing of where a frame came from or who reads it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tcpwatch import wire
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What is true of the machine for a whole session."""
+
+    name: str
+    kernel: str  # uname -r
+    boot_id: str
+    hz: int  # jiffies per second; 0 while unknown
+    netns: int  # inode of the namespace the observer lives in
+    realtime_offset_ns: int  # Unix time = CLOCK_MONOTONIC + this
+    reset_reasons: tuple[str, ...] = ()  # enum sk_rst_reason of that kernel, by number, without the prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One hook or iterator: what it is for, and whether the kernel took it."""
+
+    name: str  # "inet_sock_set_state"
+    kind: str  # "tp_btf", "iter"
+    purpose: str  # "state changes"
+    attached: bool
+    reason: str = ""  # why not, in the kernel's words made plain
+    cure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that owns sockets, as /proc described it when it was first seen."""
+
+    pid: int
+    start_ns: int
+    comm: str
+    command: str  # the command line, arguments joined by spaces; "" where unreadable
+    cgroup: str  # cgroup v2 path; "" where unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Every TCP socket, read between two moments (not atomically)."""
+
+    begin_ns: int  # CLOCK_MONOTONIC
+    end_ns: int
+    sockets: np.ndarray  # wire.SOCKET
+    namespaces: frozenset[int]  # the ones that were read; sockets of others are absent, not gone
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """begin_ns, end_ns: CLOCK_MONOTONIC. events: wire.EVENT in the order the ring gave them. tally: (KINDS,) of
+    wire.TALLY, cumulative since the start, summed over the CPUs."""
+
+    begin_ns: int
+    end_ns: int
+    host: Host
+    events: np.ndarray = field(default_factory=lambda: np.empty(0, wire.EVENT))
+    snapshot: Snapshot | None = None
+    owners: np.ndarray | None = None  # wire.OWNER, every open descriptor of a TCP socket; None: not asked
+    processes: tuple[Process, ...] = ()  # newly seen ones
+    cgroups: tuple[tuple[int, str], ...] = ()  # newly seen: (inode number, path)
+    namespaces: tuple[tuple[int, str], ...] = ()  # newly seen or renamed: (inode number, name as `ip netns` knows it)
+    tally: np.ndarray = field(default_factory=lambda: np.zeros(len(wire.KINDS), wire.TALLY))
+    probes: tuple[Probe, ...] = ()
+    ring_fill: float = 0.0  # 0..1, how full the ring was before this frame was drained

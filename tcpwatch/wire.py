@@ -1,0 +1,172 @@
+"""The records of bpf/wire.h as NumPy dtypes, and the kernel's numbers by name. What a zero means is decided here too:
+everything downstream asks `known()` and friends instead of guessing. Knows nothing of how records arrive."""
+
+import numpy as np
+
+EVENT = np.dtype(
+    [
+        ("time_ns", "<u8"),
+        ("cookie", "<u8"),
+        ("since_ns", "<u8"),
+        ("bytes_sent", "<u8"),
+        ("bytes_acked", "<u8"),
+        ("bytes_received", "<u8"),
+        ("bytes_retrans", "<u8"),
+        ("laddr", "u1", 16),
+        ("raddr", "u1", 16),
+        ("netns", "<u4"),
+        ("pid", "<u4"),
+        ("srtt_us", "<u4"),
+        ("rttvar_us", "<u4"),
+        ("min_rtt_us", "<u4"),
+        ("cwnd", "<u4"),
+        ("ssthresh", "<u4"),
+        ("mss", "<u4"),
+        ("retrans", "<u4"),
+        ("segs_out", "<u4"),
+        ("segs_in", "<u4"),
+        ("reason", "<u4"),
+        ("count", "<u4"),
+        ("lport", "<u2"),
+        ("rport", "<u2"),
+        ("error", "<u2"),
+        ("kind", "u1"),
+        ("family", "u1"),
+        ("old_state", "u1"),
+        ("new_state", "u1"),
+        ("ca_state", "u1"),
+        ("flags", "u1"),
+        ("comm", "S16"),
+    ]
+)
+
+SOCKET = np.dtype(
+    [
+        ("cookie", "<u8"),
+        ("since_ns", "<u8"),
+        ("bytes_sent", "<u8"),
+        ("bytes_acked", "<u8"),
+        ("bytes_received", "<u8"),
+        ("bytes_retrans", "<u8"),
+        ("pacing_rate", "<u8"),
+        ("delivery_rate", "<u8"),
+        ("cgroup", "<u8"),
+        ("laddr", "u1", 16),
+        ("raddr", "u1", 16),
+        ("netns", "<u4"),
+        ("srtt_us", "<u4"),
+        ("rttvar_us", "<u4"),
+        ("min_rtt_us", "<u4"),
+        ("cwnd", "<u4"),
+        ("ssthresh", "<u4"),
+        ("mss", "<u4"),
+        ("pmtu", "<u4"),
+        ("snd_wnd", "<u4"),
+        ("rcv_wnd", "<u4"),
+        ("unacked", "<u4"),
+        ("lost", "<u4"),
+        ("retrans", "<u4"),
+        ("segs_out", "<u4"),
+        ("segs_in", "<u4"),
+        ("send_queue", "<u4"),
+        ("recv_queue", "<u4"),
+        ("rto_ticks", "<u4"),
+        ("keepalive_ticks", "<u4"),
+        ("idle_ticks", "<u4"),
+        ("timer_ticks", "<u4"),
+        ("busy_ticks", "<u4"),
+        ("rwnd_limited_ticks", "<u4"),
+        ("sndbuf_limited_ticks", "<u4"),
+        ("uid", "<u4"),
+        ("lport", "<u2"),
+        ("rport", "<u2"),
+        ("options", "<u2"),
+        ("family", "u1"),
+        ("state", "u1"),
+        ("sort", "u1"),
+        ("ca_state", "u1"),
+        ("chrono", "u1"),
+        ("backoff", "u1"),
+        ("snd_wscale", "u1"),
+        ("rcv_wscale", "u1"),
+        ("reserved", "u1", 6),
+        ("ca_name", "S16"),
+    ]
+)
+
+OWNER = np.dtype(
+    [
+        ("cookie", "<u8"),
+        ("start_ns", "<u8"),
+        ("netns", "<u4"),
+        ("pid", "<u4"),
+        ("fd", "<u4"),
+        ("uid", "<u4"),
+        ("comm", "S16"),
+    ]
+)
+
+TALLY = np.dtype([("seen", "<u8"), ("lost", "<u8")])
+CLOCK = np.dtype([("time_ns", "<u8"), ("jiffies", "<u8")])
+
+STRUCTS = {"tw_event": EVENT, "tw_socket": SOCKET, "tw_owner": OWNER, "tw_tally": TALLY, "tw_clock": CLOCK}
+
+# enum tw_kind
+STATE, RETRANSMIT, SYNACK_RETRANSMIT, RESET_SENT, RESET_RECEIVED, CONGESTION = range(6)
+KINDS = ("state", "retransmit", "synack_retransmit", "reset_sent", "reset_received", "congestion")
+
+# enum tw_event_flag
+EVENT_SOCKET, EVENT_FIN_RECEIVED, EVENT_REASON = 1, 2, 4
+
+# enum tw_sort
+FULL, REQUEST, TIME_WAIT_SORT = range(3)
+
+# enum tw_option
+SACK, TIMESTAMPS, WSCALE, ECN, FASTOPEN, KEEPALIVE, CWND_LIMITED, APP_LIMITED, FIN_RECEIVED = (1 << i for i in range(9))
+
+# include/net/tcp_states.h; index = the kernel's number
+STATES = (
+    None,
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+    "SYN_RECV",  # TCP_NEW_SYN_RECV: a request socket, to a reader the same state
+)
+ESTABLISHED, SYN_SENT, SYN_RECV, FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSE, CLOSE_WAIT, LAST_ACK, LISTEN, CLOSING = range(
+    1, 12
+)
+
+# enum tcp_ca_state
+CA_STATES = ("open", "disorder", "cwr", "recovery", "loss")
+
+# enum tcp_chrono
+CHRONO_IDLE, CHRONO_BUSY, CHRONO_RWND, CHRONO_SNDBUF = range(4)
+
+NO_SAMPLE = 0xFFFFFFFF  # min_rtt_us before the first sample
+SSTHRESH_INFINITE = 0x7FFFFFFF  # TCP_INFINITE_SSTHRESH: slow start has not ended yet
+UNLIMITED = 0xFFFFFFFFFFFFFFFF  # pacing_rate
+
+INET, INET6 = 2, 10
+
+
+def unknown_rtt(srtt_us: np.ndarray) -> np.ndarray:
+    """True where no round trip was measured yet (the kernel keeps 0 until then)."""
+    return srtt_us == 0
+
+
+def unknown_min_rtt(min_rtt_us: np.ndarray) -> np.ndarray:
+    """True where the minimum filter holds no sample (0 on a socket that never was, ~0 before the first)."""
+    return (min_rtt_us == 0) | (min_rtt_us == NO_SAMPLE)
+
+
+def unknown_ssthresh(ssthresh: np.ndarray) -> np.ndarray:
+    """True while slow start has not ended for the first time."""
+    return (ssthresh == 0) | (ssthresh >= SSTHRESH_INFINITE)

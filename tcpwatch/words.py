@@ -1,0 +1,34 @@
+"""Where the kernel's bytes become text: process names, addresses, states. Anything that came from outside passes
+`clean` exactly once, here, so that no face has to remember that a process may be named `\\x1b[2J`."""
+
+import ipaddress
+import re
+from functools import lru_cache
+
+# C0, DEL, C1, the bidirectional overrides and isolates, zero-width characters, line and paragraph separators
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def clean(raw: bytes | str) -> str:
+    """Text that is safe on a terminal, in a label and in a log. Undecodable bytes and control characters become `?`.
+
+    raw: bytes are cut at the first NUL, as the kernel's comm is."""
+    text = raw.split(b"\0", 1)[0].decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+    return _UNSAFE.sub("?", text)
+
+
+@lru_cache(maxsize=65536)
+def address(raw: bytes) -> str:
+    """16 bytes in network order as text; IPv4-mapped as plain IPv4."""
+    six = ipaddress.IPv6Address(raw)
+    four = six.ipv4_mapped
+    return str(four) if four is not None else six.compressed
+
+
+def endpoint(raw: bytes, port: int) -> str:
+    """`10.0.0.7:443`, `[2001:db8::7]:443`; port 0 is `*`."""
+    host = address(raw)
+    shown = str(port) if port else "*"
+    return f"[{host}]:{shown}" if ":" in host else f"{host}:{shown}"
