@@ -15,6 +15,7 @@
 
 #include "kernel_structs.h" /* generated for the running kernel by the bcc loader */
 #define LICENSE(text)
+#define DESCRIBE(type, name)
 #define KNOB(type, name, value)
 #define MAP_RING(name, bytes)
 #define MAP_PERCPU_ARRAY(name, value_type, entries)
@@ -42,6 +43,8 @@
 #include <bpf/bpf_endian.h>
 
 #define LICENSE(text)           char LICENSE[] SEC("license") = text;
+/* An unused variable, so that the object's BTF describes the type (wire.py is checked against it) */
+#define DESCRIBE(type, name)    type *name;
 #define KNOB(type, name, value) const volatile type name = value;
 #define MAP_RING(name, bytes) \
 	struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, bytes); } name SEC(".maps");

@@ -51,7 +51,7 @@ ALWAYS_INLINE int unwanted(u16 family, u16 lport, u16 rport, u32 netns)
 		return 1;
 	if (want_netns && netns != want_netns)
 		return 1;
-	if (lport < want_lport_min || lport > want_lport_max)
+	if (lport && (lport < want_lport_min || lport > want_lport_max)) /* 0: connect() has not chosen one yet */
 		return 1;
 	return rport < want_rport_min || rport > want_rport_max;
 }
@@ -130,17 +130,30 @@ ALWAYS_INLINE void note_counters(struct tw_event *e, struct sock *sk)
 	e->ca_state = READ_BITS_IN(tp, inet_conn, icsk_ca_state);
 }
 
+/* skc_num is cleared before the last state change (inet_put_port), inet_sport is not */
+ALWAYS_INLINE u16 local_port(struct sock *sk)
+{
+	u16 port = READ(sk->__sk_common.skc_num);
+	struct tcp_sock *tp;
+
+	if (port)
+		return port;
+	tp = AS_TCP(sk);
+	return tp ? ntohs(READ(tp->inet_conn.icsk_inet.inet_sport)) : 0;
+}
+
 /* An event about a full socket; returns 0 where it is not TCP, not wanted, or the ring is full */
 ALWAYS_INLINE struct tw_event *socket_event(struct sock *sk, u32 kind)
 {
 	struct tw_event *e;
 	u32 netns;
+	u16 lport;
 
 	if (READ(sk->sk_protocol) != PROTOCOL_TCP)
 		return 0;
 	netns = NETNS_OF(sk->__sk_common);
-	if (unwanted(READ(sk->__sk_common.skc_family), READ(sk->__sk_common.skc_num),
-		     ntohs(READ(sk->__sk_common.skc_dport)), netns))
+	lport = local_port(sk);
+	if (unwanted(READ(sk->__sk_common.skc_family), lport, ntohs(READ(sk->__sk_common.skc_dport)), netns))
 		return 0;
 	e = reserve_event(kind);
 	if (!e)
@@ -148,6 +161,7 @@ ALWAYS_INLINE struct tw_event *socket_event(struct sock *sk, u32 kind)
 	e->netns = netns;
 	e->cookie = COOKIE(sk);
 	COPY_ENDPOINTS(e, sk->__sk_common);
+	e->lport = lport;
 	e->old_state = e->new_state = READ(sk->__sk_common.skc_state);
 	e->error = READ(sk->sk_err);
 	note_actor(e, sk);
@@ -155,8 +169,9 @@ ALWAYS_INLINE struct tw_event *socket_event(struct sock *sk, u32 kind)
 	return e;
 }
 
-/* An event about a segment that no socket of ours answers for: the ends are read from its headers, seen from here */
-ALWAYS_INLINE void segment_event(struct sk_buff *skb, u32 kind, u32 reason, u32 flags)
+/* An event about a segment that no full socket answers for: the ends are read from its headers, seen from here.
+ * cookie: of the request or TIME_WAIT socket it came upon, else 0. */
+ALWAYS_INLINE void segment_event(struct sk_buff *skb, u64 cookie, u32 kind, u32 reason, u32 flags)
 {
 	struct tw_event *e;
 	struct ipv4_header ip4;
@@ -175,6 +190,7 @@ ALWAYS_INLINE void segment_event(struct sk_buff *skb, u32 kind, u32 reason, u32 
 	if (!e)
 		return;
 	e->netns = netns;
+	e->cookie = cookie;
 	e->family = family;
 	e->lport = ntohs(ports.dest);
 	e->rport = ntohs(ports.source);

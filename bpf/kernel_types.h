@@ -69,7 +69,7 @@ struct sock {
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
-struct inet_sock { struct sock sk; };
+struct inet_sock { struct sock sk; __be16 inet_sport; };
 struct tcp_congestion_ops { char name[16]; };
 
 struct inet_connection_sock {

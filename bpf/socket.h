@@ -213,6 +213,8 @@ ALWAYS_INLINE int each_socket(struct bpf_iter__tcp *ctx)
 	if (unwanted(s.family, s.lport, s.rport, s.netns))
 		return 0;
 	s.state = READ(common->skc_state);
+	if (s.state == ST_TIME_WAIT && !want_time_wait)
+		return 0;
 	s.cookie = COOKIE(common);
 	if ((tp = AS_TCP(common))) {
 		s.sort = TW_FULL;

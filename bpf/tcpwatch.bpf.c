@@ -9,7 +9,7 @@
 
 LICENSE("Dual MIT/GPL")
 
-/* Knobs, set before loading (tcpwatch/kernel/knobs.py) */
+/* Knobs, set before loading (tcpwatch/kernel/programs.py) */
 KNOB(u64, wake_at_bytes, 1 << 30)
 KNOB(u32, own_pid, 0)
 KNOB(u32, want_netns, 0)
@@ -18,6 +18,7 @@ KNOB(u16, want_lport_min, 0)
 KNOB(u16, want_lport_max, 65535)
 KNOB(u16, want_rport_min, 0)
 KNOB(u16, want_rport_max, 65535)
+KNOB(u8, want_time_wait, 1)
 KNOB(u8, reset_has_reason, 0)       /* tcp_send_reset(sk, skb, reason): since 5691276b39da (6.10) */
 KNOB(u8, retransmit_has_error, 0)   /* tcp_retransmit_skb(sk, skb, err)                          */
 
@@ -26,6 +27,10 @@ KNOB(u8, retransmit_has_error, 0)   /* tcp_retransmit_skb(sk, skb, err)         
 MAP_RING(ring, 1 << 20)
 MAP_PERCPU_ARRAY(tallies, struct tw_tally, TW_KINDS)
 MAP_ARRAY(clock, struct tw_clock, 1)
+
+DESCRIBE(struct tw_event, event_record)
+DESCRIBE(struct tw_socket, socket_record)
+DESCRIBE(struct tw_owner, owner_record)
 
 #include "event.h"
 #include "socket.h"
@@ -80,16 +85,18 @@ TRACEPOINT(tcp_send_reset)
 	struct sock *sk = ARG(struct sock *, 0);
 	struct sk_buff *skb = ARG(struct sk_buff *, 1);
 	u32 reason = 0, flags = 0;
+	u8 state = sk ? READ(sk->__sk_common.skc_state) : ST_CLOSE;
 
 	if (reset_has_reason) {
 		reason = ARG(u32, 2);
 		flags = TW_EVENT_REASON;
 	}
-	/* A listener answers for a stranger's segment, and a closed port has no socket at all */
-	if (sk && READ(sk->__sk_common.skc_state) != ST_LISTEN)
+	/* A closed port has no socket, a listener answers for a stranger's segment, and the small sockets (request,
+	 * TIME_WAIT) have none of a full one's fields */
+	if (sk && state != ST_LISTEN && state != ST_TIME_WAIT && state != ST_NEW_SYN_RECV)
 		reset_event(sk, TW_RESET_SENT, reason, flags);
 	else if (skb)
-		segment_event(skb, TW_RESET_SENT, reason, flags);
+		segment_event(skb, sk && state != ST_LISTEN ? COOKIE(sk) : 0, TW_RESET_SENT, reason, flags);
 	return 0;
 }
 

@@ -9,10 +9,10 @@ UNKNOWN_ROLE, CLIENT, SERVER = range(3)
 ROLES = (None, "client", "server")
 
 # ROW.flags
-CLOSED, VANISHED, FIN_RECEIVED, HAS_COUNTERS, TOLD = 1, 2, 4, 8, 16
+CLOSED, VANISHED, FIN_RECEIVED, HAS_COUNTERS, TOLD, LET_GO = 1, 2, 4, 8, 16, 32
 # CLOSED: the full socket has ended (a TIME_WAIT may still hold the port). VANISHED: its end was inferred from a
 # snapshot, the event was lost. HAS_COUNTERS: the byte, segment and RTT fields were filled at least once.
-# TOLD: it was among a step's lives.
+# TOLD: it was among a step's lives. LET_GO: kept only because a TIME_WAIT socket still holds its ports.
 
 ROW = np.dtype(
     [
@@ -42,6 +42,7 @@ ROW = np.dtype(
         ("retrans", "u4"),
         ("segs_out", "u4"),
         ("segs_in", "u4"),
+        ("turn", "u2"),  # how often this socket was connected before: a failed connect() may be followed by another
         ("lport", "u2"),
         ("rport", "u2"),
         ("error", "u2"),
@@ -68,6 +69,7 @@ CONNECTION = np.dtype(
         ("pid", "u4"),  # 0 = unknown
         ("laddr", "u1", 16),
         ("raddr", "u1", 16),
+        ("turn", "u2"),
         ("lport", "u2"),
         ("rport", "u2"),
         ("family", "u1"),

@@ -1,0 +1,18 @@
+"""The wheel's build hook: compiles the BPF objects into the tree, from where pyproject.toml's `artifacts` takes them.
+The wheel stays py3-none-any, since BPF bytecode for both byte orders serves every CPU."""
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class BpfObjects(BuildHookInterface[Any]):
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile before hatchling collects files. Fails the build where it cannot: a wheel without them is no use."""
+        builder = runpy.run_path(str(Path(self.root) / "bpf" / "build.py"))
+        try:
+            builder["build"]()
+        except builder["CannotBuild"] as error:
+            self.app.abort(f"tcpwatch: {error}")

@@ -1,0 +1,123 @@
+"""BTF: the kernel's own description of its types, and our object's description of its records. Answers which
+tracepoints exist with how many arguments, what an enum's numbers mean, and how a struct is laid out."""
+
+import ctypes as C
+from collections.abc import Iterator
+
+import numpy as np
+
+from tcpwatch.errors import KernelLacks, TcpwatchError
+from tcpwatch.kernel import libbpf
+
+_STRUCT, _ENUM, _TYPEDEF, _DATASEC = 4, 6, 8, 15  # BTF_KIND_*
+VMLINUX = "/sys/kernel/btf/vmlinux"
+
+
+class _Type(C.Structure):
+    _fields_ = (("name_off", C.c_uint32), ("info", C.c_uint32), ("size", C.c_uint32))
+
+
+class _Member(C.Structure):
+    _fields_ = (("name_off", C.c_uint32), ("type", C.c_uint32), ("offset", C.c_uint32))
+
+
+class _Value(C.Structure):
+    _fields_ = (("name_off", C.c_uint32), ("value", C.c_int32))
+
+
+class _Slot(C.Structure):
+    _fields_ = (("type", C.c_uint32), ("offset", C.c_uint32), ("size", C.c_uint32))
+
+
+class Btf:
+    """A parsed BTF blob (include/uapi/linux/btf.h)."""
+
+    def __init__(self, pointer: int, owned: bool) -> None:
+        self._pointer = pointer
+        self._owned = owned
+
+    @classmethod
+    def of_kernel(cls) -> "Btf":
+        pointer = libbpf.call("btf__load_vmlinux_btf")
+        if not pointer:
+            raise KernelLacks(
+                f"this kernel does not describe its types: no BTF at {VMLINUX}",
+                "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (Debian's, Ubuntu's and Fedora's are)",
+            )
+        return cls(pointer, owned=True)
+
+    @classmethod
+    def of_object(cls, loaded: libbpf.Object) -> "Btf":
+        return cls(libbpf.call("bpf_object__btf", loaded.pointer), owned=False)
+
+    def close(self) -> None:
+        if self._owned and self._pointer:
+            libbpf.call("btf__free", self._pointer)
+        self._pointer = 0
+
+    def tracepoint_arguments(self, event: str) -> int | None:
+        """How many arguments the tracepoint's handler takes, None where the kernel has no such tracepoint."""
+        found = self._find(f"btf_trace_{event}", _TYPEDEF)
+        if found is None:
+            return None
+        prototype = self._head(self._head(found)[1].size)[1].size  # typedef -> pointer -> function prototype
+        return self._count(self._head(prototype)[1]) - 1  # less the void *data that every handler gets
+
+    def enum(self, name: str) -> tuple[str, ...]:
+        """An enum's names by value, "" in its gaps; () where the kernel lacks it."""
+        found = self._find(name, _ENUM)
+        if found is None:
+            return ()
+        address, head = self._head(found)
+        values = {v.value: self._name(v.name_off) for v in (_Value * self._count(head)).from_address(address)}
+        return tuple(values.get(i, "") for i in range(max(values, default=-1) + 1))
+
+    def struct(self, name: str) -> dict[str, tuple[int, int]]:
+        """A struct's members: name -> (byte offset, size). {} where there is none."""
+        found = self._find(name, _STRUCT)
+        if found is None:
+            return {}
+        address, head = self._head(found)
+        members = (_Member * self._count(head)).from_address(address)
+        return {self._name(m.name_off): (m.offset // 8, self._size(m.type)) for m in members}
+
+    def variables(self, section: str) -> Iterator[tuple[str, int, int]]:
+        """(name, offset, size) of each variable in a data section such as .rodata."""
+        found = self._find(section, _DATASEC)
+        if found is None:
+            return
+        address, head = self._head(found)
+        for slot in (_Slot * self._count(head)).from_address(address):
+            yield self._name(self._head(slot.type)[1].name_off), slot.offset, slot.size
+
+    def _find(self, name: str, kind: int) -> int | None:
+        found = libbpf.call("btf__find_by_name_kind", self._pointer, name.encode(), kind)
+        return found if found >= 0 else None
+
+    def _head(self, identity: int) -> tuple[int, _Type]:
+        """(address of what follows the type's head, the head)"""
+        address = libbpf.call("btf__type_by_id", self._pointer, identity)
+        return address + C.sizeof(_Type), _Type.from_address(address)
+
+    def _name(self, offset: int) -> str:
+        return libbpf.text("btf__name_by_offset", self._pointer, offset)
+
+    def _size(self, identity: int) -> int:
+        return libbpf.call("btf__resolve_size", self._pointer, identity)
+
+    @staticmethod
+    def _count(head: _Type) -> int:
+        return head.info & 0xFFFF
+
+
+def check_records(btf: Btf, structs: dict[str, np.dtype]) -> None:
+    """Compare the object's records with their dtypes, field by field. Raises TcpwatchError naming the difference."""
+    for name, dtype in structs.items():
+        ours = {field: (offset, sub.itemsize) for field, (sub, offset, *_) in (dtype.fields or {}).items()}
+        theirs = btf.struct(name)
+        if ours != theirs:
+            differ = sorted(set(ours.items()) ^ set(theirs.items()), key=lambda item: item[1])
+            raise TcpwatchError(
+                f"the BPF object and tcpwatch disagree about struct {name}: {differ[:3]}",
+                "they come from different versions: run make setup, or reinstall tcpwatch-ebpf",
+            )

@@ -1,0 +1,35 @@
+"""Reading a BPF iterator to its end into one array. Knows nothing of what the records mean."""
+
+import os
+
+import numpy as np
+
+from tcpwatch.errors import TcpwatchError
+from tcpwatch.kernel import libbpf
+
+
+def read_all(link: int, dtype: np.dtype, expected: int) -> np.ndarray:
+    """Walk the iterator attached as `link` once: (n,) of dtype. expected: a guess at n, to allocate well.
+
+    An iterator of network objects walks the namespace of the thread that opens it."""
+    records = np.empty(max(256, expected + expected // 8), dtype)
+    filled = 0
+    descriptor = libbpf.open_iterator(link)
+    try:
+        while True:
+            window = memoryview(records.view(np.uint8))[filled:]
+            if not len(window):
+                records = np.concatenate([records, np.empty(len(records), dtype)])
+                continue
+            try:
+                got = os.readv(descriptor, [window])
+            except BlockingIOError:  # a million objects in a row without a record: the kernel lets others run
+                continue
+            if not got:
+                break
+            filled += got
+    finally:
+        os.close(descriptor)
+    if filled % dtype.itemsize:
+        raise TcpwatchError(f"an iterator gave {filled} bytes, not a whole number of {dtype.itemsize}-byte records")
+    return records[: filled // dtype.itemsize]

@@ -1,0 +1,168 @@
+"""Which network namespaces exist here, what they are called and how to step into one. Knows nothing of sockets, and
+holds no foreign namespace open, since that would keep a dead container's network alive."""
+
+import ctypes
+import errno
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from tcpwatch import words
+from tcpwatch.errors import NotPermitted, UsageError
+
+ALL = 0
+
+_CLONE_NEWNET = 0x40000000
+_NS_GET_NSTYPE = 0xB703
+_HOST_AS_DOCKER_CALLS_IT = "default"
+_SHOWN = 8  # names in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A network namespace and a path that opens it. name: "" where nobody named it."""
+
+    inode: int
+    path: str
+    name: str = ""
+
+
+def own_netns() -> int:
+    """The inode number of the network namespace this process lives in."""
+    return os.stat("/proc/self/ns/net").st_ino
+
+
+def discover(proc: str = "/proc", run: str = "/run/netns", docker: str = "/run/docker/netns") -> dict[int, Place]:
+    """Every network namespace this process may see, by inode number; its own is always among them.
+
+    run: where ip netns, podman and CNI keep theirs by name; these names win. A named namespace has the path that
+    outlives processes. Costs one stat per process."""
+    found = {place.inode: place for directory in (docker, run) for place in _named(directory)}
+    for place in _held_by_processes(proc):
+        found.setdefault(place.inode, place)
+    return found
+
+
+def _named(directory: str) -> Iterator[Place]:
+    filesystem = os.stat("/proc/self/ns/net").st_dev
+    for entry in _entries(directory):
+        with suppress(OSError):
+            about = entry.stat()
+            # a file without its mount is what is left of a namespace whose making failed
+            if about.st_dev == filesystem:
+                name = "" if entry.name == _HOST_AS_DOCKER_CALLS_IT else words.clean(entry.name)
+                yield Place(about.st_ino, entry.path, name)
+
+
+def _held_by_processes(proc: str) -> Iterator[Place]:
+    own = f"{proc}/self/ns/net"
+    paths = (f"{entry.path}/ns/net" for entry in _entries(proc) if entry.name.isdecimal())
+    for path in (own, *paths):
+        with suppress(OSError):  # it ended meanwhile, or it is another user's and CAP_SYS_PTRACE is missing
+            yield Place(os.stat(path).st_ino, path)
+
+
+def _entries(directory: str) -> Iterator[os.DirEntry[str]]:
+    with suppress(OSError), os.scandir(directory) as entries:
+        yield from entries
+
+
+@contextmanager
+def entered(place: Place) -> Iterator[None]:
+    """The calling thread lives in `place` meanwhile (other threads stay). Needs CAP_SYS_ADMIN, also to come back,
+    unless the thread is there already.
+
+    Raises FileNotFoundError where the namespace has ended, PermissionError where we may not enter."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if os.fstat(home).st_ino == place.inode:
+            yield
+            return
+        _enter(place)
+        try:
+            yield
+        finally:
+            _setns(home)
+    finally:
+        os.close(home)
+
+
+def _enter(place: Place) -> None:
+    called = f"network namespace {place.name or place.inode}"
+    try:
+        descriptor = os.open(place.path, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError as error:
+        raise PermissionError(error.errno, f"{called} may not be opened: CAP_SYS_PTRACE missing", place.path) from error
+    except OSError as error:  # ESRCH or EINVAL, too, while the process that held it is dying
+        raise FileNotFoundError(errno.ENOENT, f"{called} has ended", place.path) from error
+    try:
+        if os.fstat(descriptor).st_ino != place.inode:
+            raise FileNotFoundError(errno.ENOENT, f"{called} has ended, its path leads elsewhere now", place.path)
+        _setns(descriptor)
+    except PermissionError as error:
+        raise PermissionError(error.errno, f"{called} may not be entered: CAP_SYS_ADMIN missing", place.path) from error
+    finally:
+        os.close(descriptor)
+
+
+def _setns(descriptor: int) -> None:
+    """os.setns exists from Python 3.12 on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, _CLONE_NEWNET):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def resolve(word: str, places: Mapping[int, Place] | None = None) -> int:
+    """The inode number meant by `--netns all|self|NAME|PATH|INODE`; ALL (0) for all.
+
+    places: what exists (default: discover()). Raises UsageError that says what exists, NotPermitted for a path that
+    may not be looked at."""
+    if word == "all":
+        return ALL
+    if word == "self":
+        return own_netns()
+    if "/" in word:
+        return _inode_of(word)
+    known = discover() if places is None else places
+    named = next((place.inode for place in known.values() if place.name == word), None)
+    if named is not None:
+        return named
+    if word.isdecimal() and int(word) in known:
+        return int(word)
+    raise UsageError(f"no network namespace is called {words.clean(word)!r}", f"use all, self or {_choices(known)}")
+
+
+def _choices(known: Mapping[int, Place]) -> str:
+    choices = sorted(place.name for place in known.values() if place.name)
+    choices += sorted(str(place.inode) for place in known.values() if not place.name)
+    more = len(choices) - _SHOWN
+    return "one of " + ", ".join(choices[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _inode_of(path: str) -> int:
+    shown = words.clean(path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except PermissionError as error:
+        raise NotPermitted(
+            f"{shown} cannot be opened ({error.strerror})", "run it as root: sudo tcpwatch ..."
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"{shown} cannot be opened ({error.strerror})", "ls -l /run/netns lists the named ones"
+        ) from error
+    try:
+        kind = fcntl.ioctl(descriptor, _NS_GET_NSTYPE)
+    except OSError:
+        kind = 0
+    finally:
+        inode = os.fstat(descriptor).st_ino
+        os.close(descriptor)
+    if kind != _CLONE_NEWNET:
+        raise UsageError(
+            f"{shown} is not a network namespace", "give a path such as /proc/PID/ns/net or /run/netns/NAME"
+        )
+    return inode

@@ -1,0 +1,221 @@
+"""Which programs run in the kernel, with which knobs: chooses by what the kernel has, loads, attaches, and says of each
+hook what became of it. Everything attached is owned by this process's descriptors."""
+
+import errno
+import os
+import re
+import sys
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+
+from tcpwatch import wire
+from tcpwatch.errors import KernelLacks, NotPermitted, TcpwatchError
+from tcpwatch.frame import Probe
+from tcpwatch.kernel import libbpf, privileges
+from tcpwatch.kernel.btf import Btf, check_records
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    program: str  # in bpf/tcpwatch.bpf.c
+    kind: str
+    target: str
+    purpose: str
+    without: str  # what is missed where the kernel lacks it
+
+
+HOOKS = (
+    Hook("on_inet_sock_set_state", "tp_btf", "inet_sock_set_state", "state changes: every connection's life", "all"),
+    Hook("on_tcp_retransmit_skb", "tp_btf", "tcp_retransmit_skb", "retransmitted segments", "only totals remain"),
+    Hook(
+        "on_tcp_retransmit_synack",
+        "tp_btf",
+        "tcp_retransmit_synack",
+        "repeated SYN-ACKs of half-open connections",
+        "half-open connections show in snapshots only",
+    ),
+    Hook("on_tcp_send_reset", "tp_btf", "tcp_send_reset", "resets we send", "resets are seen only as closes"),
+    Hook("on_tcp_receive_reset", "tp_btf", "tcp_receive_reset", "resets we get", "resets are seen only as closes"),
+    Hook(
+        "on_tcp_cong_state_set",
+        "tp_btf",
+        "tcp_cong_state_set",
+        "congestion states: loss, recovery",
+        "snapshots still show the present one (the hook came with Linux 5.19)",
+    ),
+    Hook("each_tcp", "iter", "tcp", "snapshots of every socket", "connections show only once something happens"),
+    Hook("each_task_file", "iter", "task_file", "which process owns a socket", "accepted sockets have no process"),
+)
+ESSENTIAL = "on_inet_sock_set_state"
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """What the programs are told before they are loaded; names and meaning as in bpf/tcpwatch.bpf.c."""
+
+    want_family: int = 0
+    want_netns: int = 0
+    want_lport_min: int = 0
+    want_lport_max: int = 65535
+    want_rport_min: int = 0
+    want_rport_max: int = 65535
+    want_time_wait: int = 1
+
+
+class Programs:
+    """Loaded and attached programs. ring_bytes: rounded up to a power of two the kernel takes.
+
+    Raises NotPermitted, KernelLacks, or TcpwatchError with the verifier's last words."""
+
+    def __init__(self, ring_bytes: int, knobs: Knobs) -> None:
+        privileges.require()
+        self.ring_bytes = max(os.sysconf("SC_PAGE_SIZE"), 1 << (ring_bytes - 1).bit_length())
+        self._links: dict[str, int] = {}
+        libbpf.library()  # before the BTF, so that a missing libbpf is what gets reported
+        kernel = Btf.of_kernel()
+        try:
+            self._absent = _absent(kernel)
+            self.reset_reasons = tuple(n.removeprefix("SK_RST_REASON_") for n in kernel.enum("sk_rst_reason"))
+            self._features = _features(kernel)
+        finally:
+            kernel.close()
+        self._refused: dict[str, str] = {}
+        self._object = self._load(knobs)
+        try:
+            self._attach()
+        except BaseException:
+            self._object.close()
+            raise
+        self.probes = tuple(self._probe(hook) for hook in HOOKS)
+        self._tallies = self._object.descriptor("tallies")
+        self._clock = self._object.descriptor("clock")
+        self._slot = (libbpf.C.c_char * (wire.TALLY.itemsize * libbpf.possible_cpus()))()
+
+    @property
+    def ring(self) -> int:
+        return self._object.descriptor("ring")
+
+    def link(self, program: str) -> int | None:
+        """The descriptor of an attached program, None where the kernel refused it."""
+        return self._links.get(program)
+
+    def tally(self) -> np.ndarray:
+        """(KINDS,) wire.TALLY since loading, summed over the CPUs."""
+        total = np.zeros(len(wire.KINDS), wire.TALLY)
+        for kind in range(len(total)):
+            libbpf.look_up(self._tallies, kind, self._slot)
+            cpus = np.frombuffer(self._slot, wire.TALLY)
+            total[kind] = (cpus["seen"].sum(), cpus["lost"].sum())
+        return total
+
+    def clock(self) -> tuple[int, int]:
+        """(CLOCK_MONOTONIC ns, jiffies) at the last snapshot's begin; (0, 0) before the first."""
+        slot = (libbpf.C.c_char * wire.CLOCK.itemsize)()
+        libbpf.look_up(self._clock, 0, slot)
+        value = np.frombuffer(slot, wire.CLOCK)[0]
+        return int(value["time_ns"]), int(value["jiffies"])
+
+    def close(self) -> None:
+        self._object.close()
+
+    def _load(self, knobs: Knobs) -> libbpf.Object:
+        """One program that the verifier refuses must not cost us the others: leave it out and try again."""
+        image = _image()
+        while True:
+            opened = libbpf.Object(image)
+            try:
+                check_records(Btf.of_object(opened), wire.STRUCTS)
+                opened.choose(lambda name: name not in self._absent and name not in self._refused)
+                opened.resize("ring", self.ring_bytes)
+                _set_constants(opened, self._constants(knobs))
+                libbpf.take_messages()
+                opened.load()
+                return opened
+            except OSError as error:
+                opened.close()
+                said = libbpf.take_messages()
+                self._refused[self._culprit(said, error)] = _last_words(said, error)
+                if ESSENTIAL in self._refused:
+                    raise KernelLacks(
+                        f"the kernel refuses to watch state changes: {self._refused[ESSENTIAL]}", "see tcpwatch doctor"
+                    ) from error
+
+    def _culprit(self, said: str, error: OSError) -> str:
+        """The program that made loading fail; raises where it was none of them."""
+        found = re.findall(r"prog '(\w+)': (?:failed to load|BPF program load failed)", said)
+        if found and found[-1] not in self._refused:
+            return str(found[-1])
+        if error.errno in (errno.EPERM, errno.EACCES):
+            raise NotPermitted(
+                f"the kernel does not let us load BPF programs: {_last_words(said, error)}",
+                "run as root: sudo tcpwatch; in a container add CAP_BPF and CAP_PERFMON and check its seccomp profile",
+            ) from error
+        if error.errno == errno.ENOMEM:
+            raise TcpwatchError(f"no memory for an event ring of {self.ring_bytes >> 20} MB", "use a smaller --ring-mb")
+        raise KernelLacks(f"the BPF programs cannot be loaded: {_last_words(said, error)}", "see tcpwatch doctor")
+
+    def _constants(self, knobs: Knobs) -> dict[str, int]:
+        chosen = {name: getattr(knobs, name) for name in Knobs.__slots__}
+        return chosen | self._features | {"own_pid": os.getpid(), "wake_at_bytes": self.ring_bytes // 2}
+
+    def _attach(self) -> None:
+        for hook in HOOKS:
+            if hook.program in self._absent or hook.program in self._refused:
+                continue
+            try:
+                self._links[hook.program] = self._object.attach(hook.program)
+            except OSError as error:
+                self._refused[hook.program] = _last_words(libbpf.take_messages(), error)
+        if ESSENTIAL not in self._links:
+            raise KernelLacks(f"state changes cannot be watched: {self._refused.get(ESSENTIAL, 'no tracepoint')}")
+
+    def _probe(self, hook: Hook) -> Probe:
+        if hook.program in self._links:
+            return Probe(hook.target, hook.kind, hook.purpose, True)
+        reason = self._refused.get(hook.program) or "this kernel has no such hook"
+        return Probe(hook.target, hook.kind, hook.purpose, False, reason, hook.without)
+
+
+def _image() -> bytes:
+    name = f"tcpwatch.bpf{'el' if sys.byteorder == 'little' else 'eb'}.o"
+    try:
+        return (resources.files("tcpwatch.kernel") / "objects" / name).read_bytes()
+    except OSError as error:
+        raise KernelLacks(
+            f"the compiled BPF object {name} is not installed", "run make setup, or reinstall tcpwatch-ebpf"
+        ) from error
+
+
+def _absent(kernel: Btf) -> frozenset[str]:
+    """Programs whose tracepoint this kernel does not have: one of them would fail the whole object."""
+    return frozenset(
+        hook.program for hook in HOOKS if hook.kind == "tp_btf" and kernel.tracepoint_arguments(hook.target) is None
+    )
+
+
+def _features(kernel: Btf) -> dict[str, int]:
+    return {
+        "reset_has_reason": int((kernel.tracepoint_arguments("tcp_send_reset") or 0) >= 3),
+        "retransmit_has_error": int((kernel.tracepoint_arguments("tcp_retransmit_skb") or 0) >= 3),
+    }
+
+
+def _set_constants(opened: libbpf.Object, values: dict[str, int]) -> None:
+    data = opened.constants()
+    slots = {name: (offset, size) for name, offset, size in Btf.of_object(opened).variables(".rodata")}
+    if data is None or slots.keys() != values.keys():
+        raise TcpwatchError(
+            f"the BPF object's knobs are {sorted(slots)}, expected {sorted(values)}", "run make setup again"
+        )
+    for name, (offset, size) in slots.items():
+        data[offset : offset + size] = values[name].to_bytes(size, sys.byteorder)
+
+
+def _last_words(messages: str, error: OSError) -> str:
+    """The line of the verifier's log that says why, else what the system call said."""
+    noise = ("libbpf:", "-- ", "processed ", "verification time", "stack depth", "max_states", "mark_precise", "from ")
+    lines = [line.strip() for line in messages.splitlines()]
+    said = [line for line in lines if line and not line.startswith(noise) and not re.match(r"\d+: \(", line)]
+    return said[-1] if said else str(error.strerror or error)

@@ -1,0 +1,88 @@
+"""The event ring, mapped and drained in bulk: one copy of everything that is ready, no call and no object per record.
+Knows the layout of BPF_MAP_TYPE_RINGBUF (kernel/bpf/ringbuf.c, stable ABI) and nothing of what the records mean."""
+
+import ctypes
+import mmap
+import platform
+import select
+
+import numpy as np
+
+from tcpwatch import wire
+from tcpwatch.errors import KernelLacks, TcpwatchError
+
+_BUSY, _DISCARD = 1 << 31, 1 << 30
+_SLOT = np.dtype([("length", "<u4"), ("page", "<u4"), ("event", wire.EVENT)])
+
+# x86 never reorders loads with loads; elsewhere membarrier(2) is the full barrier Python cannot express.
+# syscall numbers: asm-generic/unistd.h, and the two that differ
+_MEMBARRIER = {"x86_64": 0, "aarch64": 283, "riscv64": 283, "loongarch64": 283, "ppc64le": 365, "s390x": 356}
+_REGISTER_PRIVATE_EXPEDITED, _PRIVATE_EXPEDITED = 1 << 4, 1 << 3
+
+
+class Ring:
+    """One consumer's end of the ring behind `descriptor`, `size` bytes (a power of two).
+
+    Layout: page 0 our position (writable), page 1 the producers' position, then the data mapped twice in a row, so
+    that a record that wraps is still contiguous. Each record: an 8-byte header {u32 length | BUSY | DISCARD, u32 page
+    offset}, then the payload rounded up to 8. All records have one size, so what is ready is a strided view."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        page = mmap.PAGESIZE
+        self.size = size
+        self._own = mmap.mmap(descriptor, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._shared = mmap.mmap(descriptor, page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
+        self._consumed = memoryview(self._own)[:8].cast("Q")
+        self._produced = memoryview(self._shared)[:8].cast("Q")
+        self._data = memoryview(self._shared)[page:]
+        self._number = _membarrier_number()
+        # Edge-triggered: readiness alone must not wake us, only the kernel's explicit wake-up at half full
+        self._poll = select.epoll()
+        self._poll.register(descriptor, select.EPOLLIN | select.EPOLLET)
+
+    def pending_bytes(self) -> int:
+        return self._produced[0] - self._consumed[0]
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but return early when the ring passes half full."""
+        self._poll.poll(max(0.0, seconds))
+
+    def drain(self, limit: int) -> np.ndarray:
+        """Take out up to `limit` records, oldest first: a copy, (n,) wire.EVENT. Stops at one still being written."""
+        position = self._consumed[0]
+        count = min((self._produced[0] - position) // _SLOT.itemsize, limit)
+        self._fence()
+        slots = np.frombuffer(self._data, _SLOT, count, position & (self.size - 1))
+        lengths = slots["length"].copy()  # read once: producers change the headers under us
+        unfinished = np.flatnonzero(lengths != wire.EVENT.itemsize)
+        if len(unfinished):
+            count = int(unfinished[0])
+            if not lengths[count] & _BUSY:
+                raise TcpwatchError(f"the event ring holds a record of {lengths[count] & ~_DISCARD} bytes")
+        self._fence()
+        events = slots["event"][:count].copy()
+        self._fence()
+        self._consumed[0] = position + count * _SLOT.itemsize
+        return events
+
+    def close(self) -> None:
+        self._poll.close()
+        for view in (self._consumed, self._produced, self._data):
+            view.release()
+        self._own.close()
+        self._shared.close()
+
+    def _fence(self) -> None:
+        if self._number:
+            ctypes.CDLL(None).syscall(self._number, _PRIVATE_EXPEDITED, 0, 0)
+
+
+def _membarrier_number() -> int:
+    """0 where none is needed."""
+    machine = platform.machine()
+    if machine not in _MEMBARRIER:
+        raise KernelLacks(f"tcpwatch does not know how to order memory accesses on {machine}", "report it, please")
+    number = _MEMBARRIER[machine]
+    if number:
+        ctypes.CDLL(None).syscall(number, _REGISTER_PRIVATE_EXPEDITED, 0, 0)
+    return number

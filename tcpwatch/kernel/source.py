@@ -1,0 +1,223 @@
+"""The live kernel as a source of frames: on each tick it drains the ring, and when somebody could gain from it, takes a
+snapshot of all sockets and asks who owns them. Knows when to look; what the facts mean is the tracker's business."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tcpwatch import wire
+from tcpwatch.frame import Frame, Host, Process, Snapshot
+from tcpwatch.kernel import namespaces, processes
+from tcpwatch.kernel.cgroups import Cgroups
+from tcpwatch.kernel.iterators import read_all
+from tcpwatch.kernel.programs import Knobs, Programs
+from tcpwatch.kernel.ring import Ring
+
+DRAIN_LIMIT = 1 << 17  # records per frame: bounds a frame's memory (22 MB) and the time until the next look
+_REFRESH_OWNERS_S = 10.0
+_RELOOK_S = 5.0  # how often /proc is searched for namespaces that appeared without an event of their own
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often to look, in seconds. Snapshots and owners cost in proportion to the sockets there are, so each waits
+    until it has used no more than `share` of the time since the last one."""
+
+    tick: float = 0.1
+    snapshot: float = 1.0
+    owners: float = 0.25
+    share: float = 0.03
+
+
+class Timer:
+    """Says when a costly look is due again: not before `period`, nor before its cost has fallen to `share`."""
+
+    def __init__(self, period: float, share: float) -> None:
+        self._period, self._share = period, share
+        self._next = 0.0
+
+    def due(self, now: float) -> bool:
+        return now >= self._next
+
+    def ran(self, begin: float, end: float) -> None:
+        self._next = begin + max(self._period, (end - begin) / self._share)
+
+
+class KernelSource:
+    """Owns the attached programs. Iterate frames() on one thread; stop() from any."""
+
+    def __init__(self, ring_bytes: int, knobs: Knobs, pace: Pace) -> None:
+        """Attach. Raises what Programs raises."""
+        self.programs = Programs(ring_bytes, knobs)
+        self._ring = Ring(self.programs.ring, self.programs.ring_bytes)
+        self._pace = pace
+        self._knobs = knobs
+        self._stopped = False
+        self.host = _host(self.programs.reset_reasons)
+        self._places: dict[int, namespaces.Place] = {}
+        self._names: dict[int, str] = {}
+        self._cgroups = Cgroups()
+        self._known_cgroups: set[int] = set()
+        self._known_processes: set[tuple[int, int]] = set()
+        self._relook_at = 0.0
+        self._expected_sockets = self._expected_owners = 0
+        self._snapshot_timer = Timer(pace.snapshot, pace.share)
+        self._owners_timer = Timer(pace.owners, pace.share)
+        self._unowned = True
+        self._asked = np.empty(0, np.uint64)  # cookies whose owners were looked for
+        self._refresh_owners_at = 0.0
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def close(self) -> None:
+        self._ring.close()
+        self.programs.close()
+
+    def frames(self) -> Iterator[Frame]:
+        """One frame a tick, at once while the ring holds more than one frame may carry. The first has a snapshot."""
+        held: Snapshot | None = None
+        while not self._stopped:
+            begin_ns = time.monotonic_ns()
+            fill = self._ring.pending_bytes() / self._ring.size
+            # events are drained after the snapshot: what it shows may be newer than them, never the other way round
+            held = held or self._snapshot()
+            owners = self._owners()
+            events = self._ring.drain(DRAIN_LIMIT)
+            more = len(events) == DRAIN_LIMIT
+            snapshot, held = (None, held) if more else (held, None)
+            self._note_unowned(events, snapshot)
+            yield Frame(
+                begin_ns=begin_ns,
+                end_ns=time.monotonic_ns(),
+                host=self.host,
+                events=events,
+                snapshot=snapshot,
+                owners=owners,
+                processes=self._new_processes(owners),
+                cgroups=self._new_cgroups(snapshot),
+                namespaces=self._new_names(),
+                tally=self.programs.tally(),
+                probes=self.programs.probes,
+                shows_time_wait=bool(self._knobs.want_time_wait),
+                ring_fill=fill,
+            )
+            if not more:
+                self._ring.wait(self._pace.tick - (time.monotonic_ns() - begin_ns) / 1e9)
+
+    def _snapshot(self) -> Snapshot | None:
+        link = self.programs.link("each_tcp")
+        begin = time.monotonic()
+        if link is None or not self._snapshot_timer.due(begin):
+            return None
+        self._look_for_namespaces(begin)
+        begin_ns = time.monotonic_ns()
+        parts, seen = [], set()
+        for inode, place in self._places.items():
+            try:
+                with namespaces.entered(place):
+                    parts.append(read_all(link, wire.SOCKET, self._expected_sockets // len(self._places)))
+                seen.add(inode)
+            except OSError:  # gone, or not ours to enter: its sockets stay unknown, and the frame says which were read
+                continue
+        sockets = np.concatenate(parts) if len(parts) != 1 else parts[0]
+        self._expected_sockets = len(sockets)
+        self._snapshot_timer.ran(begin, time.monotonic())
+        if not self.host.hz:
+            self.host = replace(self.host, hz=jiffies_per_second(*self.programs.clock()))
+        return Snapshot(begin_ns, time.monotonic_ns(), sockets, frozenset(seen))
+
+    def _look_for_namespaces(self, now: float) -> None:
+        if now < self._relook_at:
+            return
+        self._relook_at = now + _RELOOK_S
+        found = namespaces.discover()
+        wanted = self._knobs.want_netns
+        self._places = {inode: place for inode, place in found.items() if not wanted or inode == wanted}
+
+    def _owners(self) -> np.ndarray | None:
+        link = self.programs.link("each_task_file")
+        begin = time.monotonic()
+        if link is None or not self._unowned or not self._owners_timer.due(begin):
+            return None
+        self._unowned = False
+        owners = read_all(link, wire.OWNER, self._expected_owners)
+        self._expected_owners = len(owners)
+        self._owners_timer.ran(begin, time.monotonic())
+        return owners
+
+    def _note_unowned(self, events: np.ndarray, snapshot: Snapshot | None) -> None:
+        """Ask for owners when a socket appeared whose process nobody named: an accepted one, or one found open. Now
+        and then ask all the same, as descriptors may be handed to another process."""
+        states = events[events["kind"] == wire.STATE]["new_state"]
+        self._unowned |= bool(((states == wire.ESTABLISHED) | (states == wire.LISTEN)).any())
+        if not np.isin(events["netns"], np.fromiter(self._places, np.uint32, len(self._places))).all():
+            self._relook_at = 0.0
+        if snapshot is not None:
+            cookies = snapshot.sockets["cookie"][snapshot.sockets["sort"] == wire.FULL]
+            now = time.monotonic()
+            self._unowned |= now >= self._refresh_owners_at or not np.isin(cookies, self._asked).all()
+            if self._unowned:
+                self._asked, self._refresh_owners_at = cookies, now + _REFRESH_OWNERS_S
+
+    def _new_processes(self, owners: np.ndarray | None) -> tuple[Process, ...]:
+        if owners is None or not len(owners):
+            return ()
+        found = []
+        for pid, start_ns in np.unique(owners[["pid", "start_ns"]]).tolist():
+            if (pid, start_ns) not in self._known_processes:
+                described = processes.describe(pid, start_ns)
+                if described is not None:
+                    found.append(described)
+                self._known_processes.add((pid, start_ns))
+        return tuple(found)
+
+    def _new_cgroups(self, snapshot: Snapshot | None) -> tuple[tuple[int, str], ...]:
+        if snapshot is None:
+            return ()
+        found = []
+        for identity in np.unique(snapshot.sockets["cgroup"]).tolist():
+            if identity and identity not in self._known_cgroups:
+                path = self._cgroups.path(identity, time.monotonic())
+                if path is not None:
+                    self._known_cgroups.add(identity)
+                    found.append((identity, path))
+        return tuple(found)
+
+    def _new_names(self) -> tuple[tuple[int, str], ...]:
+        fresh = {inode: p.name for inode, p in self._places.items() if p.name and self._names.get(inode) != p.name}
+        self._names |= fresh
+        return tuple(fresh.items())
+
+
+def jiffies_per_second(time_ns: int, jiffies: int) -> int:
+    """The kernel's HZ from one pair of clocks. Jiffies start 300 s before a 32-bit wrap (INITIAL_JIFFIES,
+    include/linux/jiffies.h), so each possible HZ implies another uptime; the right one is that which matches."""
+    if not jiffies:
+        return 0
+    candidates = (100, 250, 300, 1000, 24, 32, 48, 64, 128, 200, 256, 500, 512, 1024, 1200)
+    return min(candidates, key=lambda hz: abs((jiffies - ((1 << 32) - 300 * hz)) / hz - time_ns / 1e9))
+
+
+def _host(reset_reasons: tuple[str, ...]) -> Host:
+    return Host(
+        name=socket.gethostname(),
+        kernel=os.uname().release,
+        boot_id=_boot_id(),
+        hz=0,
+        netns=namespaces.own_netns(),
+        realtime_offset_ns=time.time_ns() - time.monotonic_ns(),
+        reset_reasons=reset_reasons,
+    )
+
+
+def _boot_id() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,100 @@
+"""Which connection a record is about and who owns it: the keys that all records begin with. Joins what the kernel said
+with what the tracker knows; knows nothing of any one face."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tcpwatch.text.parts import Array, Codes, Pick, Shared, Value, group
+from tcpwatch.tracker.step import Step
+from tcpwatch.words import address, clean
+
+
+def event_lines(step: Step) -> Codes:
+    """(events,) each event's line in the table, -1 where it has none (any more: a line may have been given away)."""
+    return _still(step, step.rows.astype(np.intp), step.frame.events)
+
+
+def socket_lines(step: Step) -> Codes:
+    """(sockets,) each socket's line in the table, -1 where it has none. The frame must hold a snapshot."""
+    assert step.frame.snapshot is not None
+    sockets = step.frame.snapshot.sockets
+    lines = np.full(len(sockets), -1, np.intp)
+    held = np.flatnonzero((step.table["snap"] >= 0) & (step.table["snap"] < len(sockets)))
+    lines[step.table["snap"][held]] = held
+    return _still(step, lines, sockets)
+
+
+def _still(step: Step, lines: Codes, facts: Array) -> Codes:
+    if not len(step.table):
+        return np.full(len(lines), -1, np.intp)
+    same = (step.table["cookie"][lines] == facts["cookie"]) & (step.table["netns"][lines] == facts["netns"])
+    return np.where(same & (lines >= 0) & (facts["cookie"] != 0), lines, -1)
+
+
+def gather(step: Step, lines: Codes, name: str) -> Array:
+    """A field of the table, line by line; zero where there is no line."""
+    if not len(step.table):
+        return np.zeros(len(lines), step.table.dtype[name])
+    values: Array = step.table[name][lines]
+    values[lines < 0] = np.zeros((), values.dtype)
+    return values
+
+
+def local_port(step: Step, lines: Codes, facts: Array) -> Array:
+    """At a connect()'s SYN_SENT the kernel has not chosen a port yet, and at the end it has already given it back:
+    there the table knows."""
+    return np.where(facts["lport"] != 0, facts["lport"], gather(step, lines, "lport"))
+
+
+def event_owners(step: Step, lines: Codes, events: Array) -> tuple[Array, Array]:
+    """Who acted, and where the kernel could not tell, who owns the connection. pid (n,), 0 unknown; comm (n,) S16."""
+    acted = events["pid"] != 0
+    pid = np.where(acted, events["pid"], gather(step, lines, "pid"))
+    comm = np.where(acted, events["comm"], gather(step, lines, "comm"))
+    return pid, comm
+
+
+def connections(facts: Array, lport: Array, namespaces: Mapping[int, str]) -> Shared:
+    """conn netns laddr lport raddr rport. facts: records with those fields, however many of each connection."""
+    laddr, raddr = words_of(facts["laddr"]), words_of(facts["raddr"])
+    ports = lport.astype(np.uint32) << 16 | facts["rport"]
+    first, codes = group(facts["cookie"], *laddr, *raddr, facts["netns"], ports)
+    one = facts[first]
+    netns = one["netns"].tolist()
+    names = namespace_names(netns, namespaces)
+    values: dict[str, Sequence[Value]] = {
+        "conn": [f"{n:x}-{c:x}" if c else None for n, c in zip(netns, one["cookie"].tolist())],
+        "netns": [names[n] for n in netns],
+        "laddr": addresses(one["laddr"]),
+        "lport": [port or None for port in lport[first].tolist()],
+        "raddr": addresses(one["raddr"]),
+        "rport": one["rport"].tolist(),
+    }
+    return Shared(values, codes)
+
+
+def actors(pid: Array, comm: Array) -> Shared:
+    """pid comm."""
+    first, codes = group(pid, *words_of(comm))
+    pids, comms = pid[first].tolist(), comm[first].tolist()
+    return Shared(
+        {"pid": [p or None for p in pids], "comm": [clean(c) or None if p else None for p, c in zip(pids, comms)]},
+        codes,
+    )
+
+
+def namespace_names(inodes: list[int], namespaces: Mapping[int, str]) -> dict[int, str | None]:
+    """The name `ip netns` knows, else the inode number as text; None for 0."""
+    return {n: (clean(namespaces.get(n, "")) or str(n)) if n else None for n in set(inodes)}
+
+
+def addresses(raw: Array) -> list[Value]:
+    """(n, 16) u1 as text."""
+    return [address(one) for one in np.ascontiguousarray(raw).view("V16").ravel().tolist()]
+
+
+def words_of(raw: Array) -> tuple[Array, Array]:
+    """16 bytes each, (n, 16) u1 or (n,) S16, as two columns of 64-bit numbers, to compare them fast."""
+    pairs = np.ascontiguousarray(raw).view(np.uint8).reshape(-1, 16).view("<u8")
+    return pairs[:, 0], pairs[:, 1]

@@ -1,0 +1,48 @@
+"""What connections looked like before: one compact column set per snapshot, kept within a budget of bytes, so that few
+connections have a long history and very many a short one."""
+
+from collections import deque
+
+import numpy as np
+
+from tcpwatch import wire
+from tcpwatch.tracker.rows import SAMPLE
+
+_POINT = np.dtype(
+    [("cookie", "u8"), ("srtt_us", "u4"), ("cwnd", "u4"), ("ssthresh", "u4"), ("unacked", "u4")]
+)
+
+
+class History:
+    def __init__(self, budget_bytes: int) -> None:
+        self._budget = budget_bytes
+        self._ticks: deque[tuple[int, np.ndarray]] = deque()
+        self._bytes = 0
+
+    def remember(self, time_ns: int, sockets: np.ndarray) -> None:
+        """Keep the measures of a snapshot's (wire.SOCKET) established-like sockets."""
+        alive = sockets[sockets["cwnd"] > 0]
+        points = np.empty(len(alive), _POINT)
+        for name in _POINT.names or ():
+            points[name] = alive[name]
+        points = points[np.argsort(points["cookie"], kind="stable")]
+        self._ticks.append((time_ns, points))
+        self._bytes += points.nbytes
+        while self._bytes > self._budget and len(self._ticks) > 2:
+            self._bytes -= self._ticks.popleft()[1].nbytes
+
+    def of(self, cookie: int) -> np.ndarray:
+        """(n,) SAMPLE, oldest first, times CLOCK_MONOTONIC; NaN where a measure was unknown."""
+        found = []
+        for time_ns, points in self._ticks:
+            at = int(np.searchsorted(points["cookie"], np.uint64(cookie)))
+            if at < len(points) and points["cookie"][at] == cookie:
+                found.append((time_ns, points[at]))
+        samples = np.empty(len(found), SAMPLE)
+        samples["time_ns"] = [time_ns for time_ns, _ in found]
+        points = np.array([point for _, point in found], _POINT)
+        samples["rtt_us"] = np.where(wire.unknown_rtt(points["srtt_us"]), np.nan, points["srtt_us"])
+        samples["cwnd"] = points["cwnd"]
+        samples["ssthresh"] = np.where(wire.unknown_ssthresh(points["ssthresh"]), np.nan, points["ssthresh"])
+        samples["unacked"] = points["unacked"]
+        return samples

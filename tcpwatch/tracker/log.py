@@ -1,0 +1,59 @@
+"""The newest events, bounded, with who was behind each; and all events of the one connection somebody is looking at."""
+
+from collections import deque
+
+import numpy as np
+
+from tcpwatch import wire
+from tcpwatch.tracker.view import Key
+
+_FOLLOWED = 4096  # events kept of the connection looked at
+
+
+class EventLog:
+    def __init__(self, keep: int) -> None:
+        self._keep = keep
+        self._batches: deque[tuple[np.ndarray, np.ndarray, np.ndarray]] = deque()
+        self._held = 0
+        self.total = 0
+        self.key: Key | None = None
+        self._followed = np.empty(0, wire.EVENT)
+
+    def add(self, events: np.ndarray, lines: np.ndarray, rows: np.ndarray) -> None:
+        self.total += len(events)
+        if not self._keep or not len(events):
+            return
+        if self.key is not None:
+            self._followed = np.concatenate([self._followed, events[self._about(events, self.key)]])[-_FOLLOWED:]
+        events, lines = events[-self._keep :], lines[-self._keep :]
+        owned = (events["pid"] == 0) & (lines >= 0)
+        pids = np.where(owned, rows["pid"][lines], events["pid"])
+        comms = np.where(owned, rows["comm"][lines], events["comm"])
+        self._batches.append((events, pids, comms))
+        self._held += len(events)
+        while self._held - len(self._batches[0][0]) >= self._keep:
+            self._held -= len(self._batches.popleft()[0])
+
+    def newest(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(events, pids, comms), oldest first."""
+        if not self._batches:
+            return np.empty(0, wire.EVENT), np.empty(0, np.uint32), np.empty(0, "S16")
+        columns = zip(*self._batches, strict=True)
+        events, pids, comms = (np.concatenate(column)[-self._keep :] for column in columns)
+        return events, pids, comms
+
+    def follow(self, key: Key | None) -> None:
+        if key == self.key:
+            return
+        self.key = key
+        self._followed = np.empty(0, wire.EVENT)
+        if key is not None:
+            events = self.newest()[0]
+            self._followed = events[self._about(events, key)]
+
+    def followed(self) -> np.ndarray:
+        return self._followed
+
+    @staticmethod
+    def _about(events: np.ndarray, key: Key) -> np.ndarray:
+        return (events["netns"] == key[0]) & (events["cookie"] == key[1])

@@ -1,0 +1,130 @@
+"""Draws a View from the tracker's state: copies what lists need of every connection, and all there is of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tcpwatch import wire
+from tcpwatch.frame import Frame
+from tcpwatch.tracker.rows import CLOSED, CONNECTION, HAS_COUNTERS
+from tcpwatch.tracker.view import Focus, Key, View
+
+if TYPE_CHECKING:
+    from tcpwatch.tracker.tracker import Tracker
+
+_AS_IS = (
+    "cookie", "netns", "pid", "laddr", "raddr", "turn", "lport", "rport", "family", "state", "role", "flags", "cgroup",
+    "comm", "opened_ns", "closed_ns", "changed_ns",
+)  # fmt: skip
+_COUNTED = ("bytes_sent", "bytes_acked", "bytes_received", "retrans", "segs_out", "segs_in")
+
+
+def draw(tracker: Tracker, frame: Frame) -> View:
+    offset_ns = frame.host.realtime_offset_ns
+    connections = _connections(tracker, frame)
+    alive = connections["flags"] & CLOSED == 0
+    waiting = np.isin(connections["state"], (wire.TIME_WAIT, wire.FIN_WAIT2))
+    events, pids, comms = tracker.log.newest()
+    for array in (connections, events, pids, comms):
+        array.setflags(write=False)
+    return View(
+        time_ns=frame.end_ns + offset_ns,
+        started_ns=tracker.started_ns + offset_ns,
+        host=frame.host,
+        connections=connections,
+        states=np.bincount(connections["state"][alive | waiting], minlength=13),
+        pulse=tracker.pulse.picture(),
+        events=events,
+        event_pids=pids,
+        event_comms=comms,
+        events_total=tracker.log.total,
+        tally=frame.tally,
+        probes=frame.probes,
+        cgroups=dict(tracker.cgroups),
+        namespaces=dict(tracker.namespaces),
+        processes=dict(tracker.processes),
+        focus=None if tracker.log.key is None else _focus(tracker, frame, tracker.log.key),
+    )
+
+
+def _connections(tracker: Tracker, frame: Frame) -> np.ndarray:
+    rows = tracker.table.rows
+    lines = tracker.table.live()
+    view = np.empty(len(lines), CONNECTION)
+    for name in _AS_IS:
+        view[name] = rows[name][lines]
+    begun = view["opened_ns"] != 0
+    until = np.where(view["closed_ns"], view["closed_ns"], np.uint64(frame.end_ns))
+    view["age_ms"] = np.where(begun, (until - view["opened_ns"]).astype(np.int64) / 1e6, np.nan)
+    last = np.maximum(rows["path_len"][lines].astype(np.int64) - 1, 0)
+    entered = rows["path_ns"][lines, last]
+    view["state_ms"] = np.where(entered, (np.uint64(frame.end_ns) - entered).astype(np.int64) / 1e6, np.nan)
+    _fill_measures(view, rows, lines)
+    _fill_queues(view, tracker.sockets, rows["snap"][lines], frame.host.hz)
+    return view
+
+
+def _fill_measures(view: np.ndarray, rows: np.ndarray, lines: np.ndarray) -> None:
+    counted = rows["flags"][lines] & HAS_COUNTERS != 0
+    for name in _COUNTED:
+        view[name] = np.where(counted, rows[name][lines], np.nan)
+    for shown, name in (("rtt_us", "srtt_us"), ("rttvar_us", "rttvar_us")):
+        view[shown] = np.where(wire.unknown_rtt(rows["srtt_us"][lines]), np.nan, rows[name][lines])
+    minimum = rows["min_rtt_us"][lines]
+    view["min_rtt_us"] = np.where(wire.unknown_min_rtt(minimum), np.nan, minimum)
+    ssthresh = rows["ssthresh"][lines]
+    view["ssthresh"] = np.where(wire.unknown_ssthresh(ssthresh), np.nan, ssthresh)
+    for name in ("cwnd", "mss"):
+        values = rows[name][lines]
+        view[name] = np.where(values == 0, np.nan, values)
+
+
+def _fill_queues(view: np.ndarray, sockets: np.ndarray, at: np.ndarray, hz: int) -> None:
+    """From the newest snapshot; NaN for what is not in it, and for sockets that have none of it."""
+    for name in ("send_queue", "recv_queue", "idle_ms"):
+        view[name] = np.nan
+    here = np.flatnonzero((at >= 0) & (at < len(sockets)))
+    here = here[sockets["sort"][at[here]] == wire.FULL]
+    for name in ("send_queue", "recv_queue"):
+        view[name][here] = sockets[name][at[here]]
+    if hz:
+        moving = here[sockets["state"][at[here]] != wire.LISTEN]
+        view["idle_ms"][moving] = sockets["idle_ticks"][at[moving]] * (1000 / hz)
+
+
+def _focus(tracker: Tracker, frame: Frame, key: Key) -> Focus | None:
+    netns, cookie = key
+    line = int(tracker.table.index.find(np.array([cookie], np.uint64), np.array([netns], np.uint32))[0])
+    if line < 0:
+        return None
+    row = tracker.table.rows[line].copy()
+    snap = int(row["snap"])
+    offset_ns = frame.host.realtime_offset_ns
+    samples = tracker.history.of(cookie)
+    samples["time_ns"] += np.uint64(offset_ns)
+    return Focus(
+        key=key,
+        row=row,
+        socket=tracker.sockets[snap].copy() if 0 <= snap < len(tracker.sockets) else None,
+        path=path_of(row, frame.end_ns, offset_ns),
+        samples=samples,
+        events=tracker.log.followed(),
+        process=tracker.processes.get(int(row["pid"])),
+    )
+
+
+def path_of(row: np.void, now_ns: int, offset_ns: int) -> tuple[tuple[str, int | None, int | None], ...]:
+    """A life as (state, entered in Unix ns, how long in us); None = unknown."""
+    length = int(row["path_len"])
+    times = [int(t) for t in row["path_ns"][:length]]
+    lingers = row["state"] in (wire.TIME_WAIT, wire.FIN_WAIT2)
+    end = now_ns if lingers or not row["flags"] & CLOSED else int(row["closed_ns"])
+    steps = []
+    for state, entered, left in zip(row["path_state"][:length], times, [*times[1:], end], strict=True):
+        known = entered and left > entered
+        steps.append(
+            (wire.STATES[state] or "?", entered + offset_ns if entered else None, (left - entered) // 1000 if known else None)
+        )
+    return tuple(steps)

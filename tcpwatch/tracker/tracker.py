@@ -1,0 +1,156 @@
+"""The one place where state lives: folds frames, oldest first, into the table of connections. Says what each frame
+brought (Step) and draws the whole (View). Has no clock: time is what the frames say."""
+
+from collections import deque
+
+import numpy as np
+
+from tcpwatch import wire
+from tcpwatch.frame import Frame, Process
+from tcpwatch.tracker.events import fold_events
+from tcpwatch.tracker.history import History
+from tcpwatch.tracker.log import EventLog
+from tcpwatch.tracker.owners import Owners
+from tcpwatch.tracker.picture import draw
+from tcpwatch.tracker.pulse import PulseMeter
+from tcpwatch.tracker.rows import LET_GO, SERVER, TOLD
+from tcpwatch.tracker.snapshot import fold_snapshot
+from tcpwatch.tracker.step import Step
+from tcpwatch.tracker.table import Table
+from tcpwatch.tracker.view import Key, View
+
+_REMEMBER_NS = 2_000_000_000  # an ended connection stays at least so long: a late snapshot row must not revive it
+_FORGET_NS = 120_000_000_000  # and at most so long
+_OWNER_WAIT_NS = 500_000_000  # how long a life waits to be told for its process to be found
+
+
+class Tracker:
+    """keep_closed: how many ended connections the view shows. history_bytes, keep_events: bounds for what the view
+    remembers; 0 for faces that only follow the stream."""
+
+    def __init__(self, *, keep_closed: int = 0, history_bytes: int = 0, keep_events: int = 0) -> None:
+        self.table = Table()
+        self.owners = Owners()
+        self.pulse = PulseMeter()
+        self.history = History(history_bytes)
+        self.log = EventLog(keep_events)
+        self.cgroups: dict[int, str] = {}
+        self.namespaces: dict[int, str] = {}
+        self.processes: dict[int, Process] = {}
+        self.frame: Frame | None = None
+        self.started_ns = 0
+        self.sockets = np.empty(0, wire.SOCKET)
+        self._keep_closed = keep_closed
+        self._keeps_history = history_bytes > 0
+        self._closed: deque[tuple[int, np.ndarray]] = deque()
+        self._closed_count = 0
+        self._untold = np.empty(0, np.int32)
+        self._lost = np.zeros(len(wire.KINDS), np.uint64)
+        self._segments_out: int | None = None
+
+    def fold(self, frame: Frame) -> Step:
+        if self.frame is None:
+            self.started_ns = frame.begin_ns
+        self.frame = frame
+        self._note_names(frame)
+        self.pulse.advance(frame.end_ns)
+        lines, ended = fold_events(self.table, frame.events)
+        if frame.snapshot is not None:
+            self.sockets = frame.snapshot.sockets
+            ended = np.concatenate([ended, fold_snapshot(self.table, frame.snapshot)])
+            self._note_history(frame)
+        if frame.owners is not None:
+            self.owners.fold(self.table, frame.owners)
+        self._count(frame, ended)
+        self.log.add(frame.events, lines, self.table.rows)
+        self._untold = np.concatenate([self._untold, ended])
+        lives = self._tell(frame)
+        lost = frame.tally["lost"] - self._lost
+        self._lost = frame.tally["lost"].copy()
+        self._forget(frame.end_ns, ended)
+        return Step(
+            frame, lines, self.table.rows, lives, lost, self.cgroups, self.namespaces, self.processes
+        )
+
+    def look_at(self, key: Key | None) -> None:
+        """Which connection the next views' Focus describes."""
+        self.log.follow(key)
+
+    def view(self) -> View:
+        """The present picture. At least one frame must have been folded."""
+        assert self.frame is not None
+        return draw(self, self.frame)
+
+    def _note_names(self, frame: Frame) -> None:
+        self.processes.update((process.pid, process) for process in frame.processes)
+        self.cgroups.update(frame.cgroups)
+        self.namespaces.update(frame.namespaces)
+
+    def _note_history(self, frame: Frame) -> None:
+        assert frame.snapshot is not None
+        if self._keeps_history:
+            self.history.remember(frame.snapshot.end_ns, frame.snapshot.sockets)
+
+    def _count(self, frame: Frame, ended: np.ndarray) -> None:
+        events, rows = frame.events, self.table.rows
+        states = events["kind"] == wire.STATE
+        established = states & (events["new_state"] == wire.ESTABLISHED) & (
+            (events["old_state"] == wire.SYN_SENT) | (events["old_state"] == wire.SYN_RECV)
+        )
+        self.pulse.count("opened", events["time_ns"][established])
+        lives = ended[rows["flags"][ended] & TOLD == 0]
+        times = rows["closed_ns"][lives]
+        self.pulse.count("closed", np.where(times, times, np.uint64(frame.end_ns)))
+        again = (events["kind"] == wire.RETRANSMIT) | (events["kind"] == wire.SYNACK_RETRANSMIT)
+        segments = np.where(events["kind"][again] == wire.RETRANSMIT, events["count"][again], 1)
+        self.pulse.count("retransmits", events["time_ns"][again], segments)
+        reset = (events["kind"] == wire.RESET_SENT) | (events["kind"] == wire.RESET_RECEIVED)
+        self.pulse.count("resets", events["time_ns"][reset])
+        if frame.snapshot is not None:
+            self._count_segments(frame.end_ns)
+
+    def _count_segments(self, now_ns: int) -> None:
+        """Segments sent by everything in the table: its growth between snapshots. Connections that left the table
+        took their segments along, so a shrinking sum says nothing."""
+        total = int(self.table.rows["segs_out"].sum(dtype=np.uint64))
+        if self._segments_out is not None and total > self._segments_out:
+            grown = np.array([total - self._segments_out], float)
+            self.pulse.count("segments_out", np.array([now_ns], np.uint64), grown)
+        self._segments_out = total
+
+    def _tell(self, frame: Frame) -> np.ndarray:
+        """Copies of the ended connections whose story is complete: an accepted one waits a moment for its process."""
+        lines = self._untold
+        rows = self.table.rows
+        lines = lines[rows["flags"][lines] & TOLD == 0]
+        waited = rows["closed_ns"][lines] + np.uint64(_OWNER_WAIT_NS) < frame.end_ns
+        ready = (rows["pid"][lines] != 0) | (rows["role"][lines] != SERVER) | waited
+        if frame.owners is not None:
+            ready[:] = True
+        self._untold = lines[~ready]
+        told = lines[ready]
+        rows["flags"][told] |= TOLD
+        lives = rows[told]
+        self.owners.fill_in(lives)
+        return lives
+
+    def _forget(self, now_ns: int, ended: np.ndarray) -> None:
+        """Let ended connections go, oldest first, beyond what is to be kept."""
+        if len(ended):
+            self._closed.append((now_ns, ended))
+            self._closed_count += len(ended)
+        while self._closed:
+            ended_ns, lines = self._closed[0]
+            crowded = self._closed_count > self._keep_closed and ended_ns + _REMEMBER_NS < now_ns
+            if not crowded and ended_ns + _FORGET_NS > now_ns:
+                return
+            self._closed.popleft()
+            self._closed_count -= len(lines)
+            states = self.table.rows["state"][lines]
+            held = self._shows_time_wait() & ((states == wire.TIME_WAIT) | (states == wire.FIN_WAIT2))
+            self.table.rows["flags"][lines[held]] |= LET_GO
+            self.table.release(lines[~held])
+
+    def _shows_time_wait(self) -> bool:
+        """Whether snapshots carry TIME_WAIT sockets, so that a later one will say when such a line is over."""
+        return self.frame is not None and self.frame.shows_time_wait

@@ -1,0 +1,176 @@
+"""The tables whose lines are sockets: Connections, and Listeners with their queues. Declares columns, and nothing of
+how a table is drawn."""
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from tcpwatch import wire, words
+from tcpwatch.tracker import rows as shapes
+from tcpwatch.tracker.view import Key, View
+from tcpwatch.tui import cells, units
+from tcpwatch.tui.columns import Cell, Column
+from tcpwatch.tui.sheet import Sheet
+
+
+def _retransmits(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
+    count, sent = float(rows["retrans"][i]), float(rows["segs_out"][i])
+    if count != count:
+        return units.UNKNOWN, "dim"
+    if not count:
+        return "0", "dim"
+    return units.compact(count), "bad" if sent and count > 0.02 * sent else "warn"
+
+
+def _ratio(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
+    share = float(_ratio_keys(view, rows, np.array([i]))[0][0])
+    return units.percent(share), "dim" if not share > 0 else "bad" if share > 0.02 else "warn"
+
+
+def _ratio_keys(view: View, rows: np.ndarray, which: np.ndarray) -> Sequence[np.ndarray]:
+    sent = rows["segs_out"][which]
+    return (np.divide(rows["retrans"][which], sent, out=np.full(len(which), np.nan), where=sent > 0),)
+
+
+def _role(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
+    name = shapes.ROLES[int(rows["role"][i])]
+    return (name, "plain") if name else (units.UNKNOWN, "dim")
+
+
+def _namespace(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
+    number = int(rows["netns"][i])
+    return words.clean(view.namespaces.get(number) or str(number)), "plain"
+
+
+def _cgroup(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
+    path = words.clean(view.cgroups.get(int(rows["cgroup"][i]), ""))
+    if not path:
+        return units.UNKNOWN, "dim"
+    return path if len(path) <= width else "…" + path[1 - width :], "plain"
+
+
+def _command(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
+    owner = view.processes.get(int(rows["pid"][i]))
+    return (words.clean(owner.command), "plain") if owner and owner.command else (units.UNKNOWN, "dim")
+
+
+def _sign(view: View, rows: np.ndarray, i: int) -> Cell:
+    if rows["flags"][i] & shapes.CLOSED and rows["state"][i] != wire.TIME_WAIT:
+        return "×", "dim"
+    if view.time_ns - int(rows["changed_ns"][i]) < cells.FRESH_NS:
+        return "•", "bright"
+    return " ", "dim" if float(rows["idle_ms"][i]) > cells.STALE_MS else "plain"
+
+
+def _name(view: View, rows: np.ndarray, i: int) -> Hashable:
+    return key(rows, i)
+
+
+def key(rows: np.ndarray, i: int) -> Key | None:
+    return int(rows["netns"][i]), int(rows["cookie"][i])
+
+
+def place(view: View, rows: np.ndarray, name: Hashable) -> int | None:
+    """Where the connection with that key is in the rows."""
+    if not isinstance(name, tuple):
+        return None
+    found = np.flatnonzero((rows["cookie"] == np.uint64(name[1])) & (rows["netns"] == name[0]))
+    return int(found[0]) if len(found) else None
+
+
+def _connected(view: View, rows: np.ndarray, with_closed: bool) -> np.ndarray:
+    mask: np.ndarray = rows["state"] != wire.LISTEN
+    return mask if with_closed else mask & ~cells.closed(rows)
+
+
+def _listening(view: View, rows: np.ndarray, with_closed: bool) -> np.ndarray:
+    mask: np.ndarray = rows["state"] == wire.LISTEN
+    return mask if with_closed else mask & ~cells.closed(rows)
+
+
+_LOCAL = Column("local", "LOCAL", 15, "left", 3, cells.endpoint("l"), cells.endpoint_keys("l"), widest=46)
+_PROCESS = Column("process", "PROCESS", 12, "left", 2, cells.process, cells.process_keys, widest=24)
+_AGE = Column("age", "AGE", 6, "right", 6, cells.measure("age_ms", units.duration), cells.field_keys("age_ms"))
+_NETNS = Column("netns", "NETNS", 10, "left", 19, _namespace, cells.field_keys("netns"), widest=16)
+_CGROUP = Column("cgroup", "CGROUP", 16, "left", 20, _cgroup, cells.field_keys("cgroup"), widest=46)
+_COMMAND = Column("command", "COMMAND", 16, "left", 21, _command, cells.process_keys, widest=1000)
+
+
+def _number(name: str, title: str, width: int, priority: int, field: str, unit: str = "lined") -> Column:
+    """A measure whose largest values are the interesting ones."""
+    draw = cells.measure(field, getattr(units, unit))
+    return Column(name, title, width, "right", priority, draw, cells.field_keys(field), descending=True)
+
+
+CONNECTIONS = Sheet(
+    noun="connections",
+    sort="state",
+    columns=(
+        Column("state", "STATE", 11, "left", 0, cells.state, cells.state_keys),
+        _LOCAL,
+        Column("remote", "REMOTE", 18, "left", 1, cells.endpoint("r"), cells.endpoint_keys("r"), widest=46),
+        _PROCESS,
+        _AGE,
+        _number("rtt", "RTT", 7, 4, "rtt_us", "latency"),
+        _number("cwnd", "CWND", 5, 7, "cwnd", "whole"),
+        _number("sent", "SENT", 6, 8, "bytes_sent"),
+        _number("received", "RECV", 6, 9, "bytes_received"),
+        Column("retrans", "RETR", 5, "right", 5, _retransmits, cells.field_keys("retrans"), descending=True),
+        Column("ratio", "RETR%", 7, "right", 13, _ratio, _ratio_keys, descending=True),
+        _number("send_queue", "SENDQ", 6, 10, "send_queue"),
+        _number("recv_queue", "RECVQ", 6, 11, "recv_queue"),
+        _number("idle", "IDLE", 6, 12, "idle_ms", "duration"),
+        Column("role", "SIDE", 6, "left", 14, _role, cells.field_keys("role")),
+        _number("state_for", "IN STATE", 9, 15, "state_ms", "duration"),
+        _number("min_rtt", "MIN RTT", 8, 16, "min_rtt_us", "latency"),
+        _number("ssthresh", "SSTHR", 6, 17, "ssthresh", "whole"),
+        _number("mss", "MSS", 5, 18, "mss", "whole"),
+        _NETNS,
+        _CGROUP,
+        _COMMAND,
+    ),
+    rows=lambda view: view.connections,
+    belongs=_connected,
+    name=_name,
+    place=place,
+    key=key,
+    sign=_sign,
+)
+
+
+def _full(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
+    """How far the accept queue is filled: a bar and a word, as colour alone says nothing to some."""
+    share = float(_full_keys(view, rows, np.array([i]))[0][0])
+    if share != share:
+        return units.UNKNOWN, "dim"
+    bar = ("█" * round(min(1.0, share) * 8)).ljust(8, "·")
+    word = "full" if share >= 1 else units.percent(share)
+    return f"{bar} {word:>5}", "bad" if share >= 1 else "warn" if share >= 0.5 else "plain" if share else "dim"
+
+
+def _full_keys(view: View, rows: np.ndarray, which: np.ndarray) -> Sequence[np.ndarray]:
+    limit = rows["send_queue"][which]
+    return (np.divide(rows["recv_queue"][which], limit, out=np.full(len(which), np.nan), where=limit > 0),)
+
+
+LISTENERS = Sheet(
+    noun="listeners",
+    sort="full",
+    columns=(
+        Column("local", "LISTENING ON", 21, "left", 0, cells.endpoint("l"), cells.endpoint_keys("l"), widest=46),
+        _PROCESS,
+        _number("waiting", "WAITING", 8, 3, "recv_queue", "whole"),
+        _number("limit", "LIMIT", 7, 4, "send_queue", "whole"),
+        Column("full", "ACCEPT QUEUE", 14, "left", 1, _full, _full_keys, descending=True),
+        _AGE,
+        _NETNS,
+        _CGROUP,
+        _COMMAND,
+    ),
+    rows=lambda view: view.connections,
+    belongs=_listening,
+    name=_name,
+    place=place,
+    key=key,
+    sign=_sign,
+)

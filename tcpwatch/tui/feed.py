@@ -1,0 +1,26 @@
+"""What the terminal asks of a session: the newest view, and news of the next one. Knows nothing of Textual, so that a
+session can be built against it without loading a terminal."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from tcpwatch.tracker.view import Key, View
+
+
+class Feed(Protocol):
+    """A session on a thread of its own. All methods may be called from the UI's thread and return at once."""
+
+    error: BaseException | None
+    """Set when the source died, before the listener is called for the last time."""
+
+    def latest(self) -> View | None:
+        """The newest view; None before the first."""
+
+    def look_at(self, key: Key | None) -> None:
+        """Which connection `View.focus` should describe from now on; None: none."""
+
+    def set_listener(self, callback: Callable[[], None]) -> None:
+        """callback: called, from the session's thread, whenever `latest` or `error` has changed."""
+
+    def stop(self) -> None:
+        """End the session; no view comes after this."""

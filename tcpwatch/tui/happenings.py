@@ -1,0 +1,160 @@
+"""The Events table: the stream of what the kernel told, newest first. Each event is also given the shape of a
+connection, so that the filter that picks connections picks events too."""
+
+import errno
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from tcpwatch import wire, words
+from tcpwatch.tracker import rows as shapes
+from tcpwatch.tracker.view import Key, View
+from tcpwatch.tui import cells, units
+from tcpwatch.tui.columns import Cell, Column, Role
+from tcpwatch.tui.sheet import Sheet
+
+_SAME = ("cookie", "netns", "laddr", "raddr", "lport", "rport", "family")
+_COUNTED = ("cwnd", "mss", "bytes_sent", "bytes_acked", "bytes_received", "retrans", "segs_out", "segs_in")
+_UNMEASURED = ("age_ms", "state_ms", "send_queue", "recv_queue", "idle_ms")
+
+_SIGNS: dict[int, tuple[str, Role]] = {
+    wire.STATE: ("◆", "info"),
+    wire.RETRANSMIT: ("▲", "warn"),
+    wire.SYNACK_RETRANSMIT: ("▲", "warn"),
+    wire.RESET_SENT: ("✕", "bad"),
+    wire.RESET_RECEIVED: ("✕", "bad"),
+    wire.CONGESTION: ("●", "warn"),
+}
+
+
+def as_connections(view: View) -> np.ndarray:
+    """The view's events as rows.CONNECTION: the connection as it was at that moment. What an event does not tell is
+    unknown."""
+    events = view.events
+    rows = np.zeros(len(events), shapes.CONNECTION)
+    for field in _SAME:
+        rows[field] = events[field]
+    rows["pid"], rows["comm"] = view.event_pids, view.event_comms
+    rows["state"] = events["new_state"]
+    rows["changed_ns"] = rows["opened_ns"] = events["time_ns"] + np.uint64(view.host.realtime_offset_ns)
+    told = (events["flags"] & wire.EVENT_SOCKET) != 0
+    for field in _COUNTED:
+        rows[field] = np.where(told, events[field], np.nan)
+    rows["rtt_us"] = np.where(wire.unknown_rtt(events["srtt_us"]), np.nan, events["srtt_us"])
+    rows["rttvar_us"] = np.where(wire.unknown_rtt(events["srtt_us"]), np.nan, events["rttvar_us"])
+    rows["min_rtt_us"] = np.where(wire.unknown_min_rtt(events["min_rtt_us"]), np.nan, events["min_rtt_us"])
+    rows["ssthresh"] = np.where(wire.unknown_ssthresh(events["ssthresh"]), np.nan, events["ssthresh"])
+    for field in _UNMEASURED:
+        rows[field] = np.nan
+    return rows
+
+
+def kind_name(kind: int) -> str:
+    return wire.KINDS[kind].replace("_", " ") if kind < len(wire.KINDS) else units.UNKNOWN
+
+
+def sign_of(kind: int) -> tuple[str, Role]:
+    return _SIGNS.get(kind, ("?", "plain"))
+
+
+def told(view: View, event: np.void) -> str:
+    """What happened, in words: `SYN_SENT → ESTABLISHED`, `retransmit 3 segments`, `reset sent: not specified`."""
+    kind = int(event["kind"])
+    if kind == wire.STATE:
+        return f"{_state(event['old_state'])} → {_state(event['new_state'])}{_errno(int(event['error']))}"
+    if kind == wire.CONGESTION:
+        return f"congestion {_congestion(event['ca_state'])} → {_congestion(event['reason'])}"
+    return kind_name(kind) + _detail(view, event, kind)
+
+
+def _detail(view: View, event: np.void, kind: int) -> str:
+    count, reason = int(event["count"]), int(event["reason"])
+    if kind == wire.RETRANSMIT:
+        failed = " failed" + _errno(-reason & 0xFFFFFFFF if reason > 0x7FFFFFFF else reason) if reason else ""
+        return f" ×{count}{failed}" if count != 1 or failed else ""
+    if kind == wire.SYNACK_RETRANSMIT:
+        return f" ×{count}"
+    known = int(event["flags"]) & wire.EVENT_REASON and reason < len(view.host.reset_reasons)
+    return ": " + words.clean(view.host.reset_reasons[reason]).lower().replace("_", " ") if known else ""
+
+
+def _state(number: int) -> str:
+    return cells.state_name(int(number))
+
+
+def _congestion(number: int) -> str:
+    return wire.CA_STATES[int(number)] if int(number) < len(wire.CA_STATES) else units.UNKNOWN
+
+
+def _errno(number: int) -> str:
+    return f" ({errno.errorcode.get(number, number)})" if number else ""
+
+
+def _when(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
+    return units.clock(int(rows["changed_ns"][i])), "plain"
+
+
+def _when_keys(view: View, rows: np.ndarray, which: np.ndarray) -> Sequence[np.ndarray]:
+    return (which.astype(np.uint64),)  # they are in order already, and times may be equal
+
+
+def _what(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
+    return told(view, view.events[i]), sign_of(int(view.events["kind"][i]))[1]
+
+
+def _what_keys(view: View, rows: np.ndarray, which: np.ndarray) -> Sequence[np.ndarray]:
+    events = view.events[which]
+    return events["kind"], events["old_state"], events["new_state"]
+
+
+def _sign(view: View, rows: np.ndarray, i: int) -> Cell:
+    fresh = view.time_ns - int(rows["changed_ns"][i]) < cells.FRESH_NS
+    return sign_of(int(view.events["kind"][i]))[0], "bright" if fresh else "plain"
+
+
+def _first(view: View) -> int:
+    """The number, counted from the session's start, of the oldest event the view holds."""
+    return view.events_total - len(view.events)
+
+
+def _name(view: View, rows: np.ndarray, i: int) -> Hashable:
+    return _first(view) + i
+
+
+def _place(view: View, rows: np.ndarray, name: Hashable) -> int | None:
+    index = name - _first(view) if isinstance(name, int) else -1
+    return index if 0 <= index < len(rows) else None
+
+
+def _key(rows: np.ndarray, i: int) -> Key | None:
+    cookie = int(rows["cookie"][i])
+    return (int(rows["netns"][i]), cookie) if cookie else None
+
+
+def _measure(name: str, title: str, width: int, priority: int, field: str, unit: str) -> Column:
+    draw = cells.measure(field, getattr(units, unit))
+    return Column(name, title, width, "right", priority, draw, cells.field_keys(field), descending=True)
+
+
+EVENTS = Sheet(
+    noun="events",
+    sort="time",
+    columns=(
+        Column("time", "TIME", 12, "left", 0, _when, _when_keys, descending=True),
+        Column("event", "EVENT", 24, "left", 1, _what, _what_keys, widest=40),
+        Column("local", "LOCAL", 15, "left", 4, cells.endpoint("l"), cells.endpoint_keys("l"), widest=46),
+        Column("remote", "REMOTE", 18, "left", 2, cells.endpoint("r"), cells.endpoint_keys("r"), widest=46),
+        Column("process", "PROCESS", 12, "left", 3, cells.process, cells.process_keys, widest=24),
+        _measure("rtt", "RTT", 7, 5, "rtt_us", "latency"),
+        _measure("cwnd", "CWND", 5, 6, "cwnd", "whole"),
+        _measure("retrans", "RETR", 6, 7, "retrans", "lined"),
+        _measure("sent", "SENT", 6, 8, "bytes_sent", "lined"),
+        _measure("received", "RECV", 6, 9, "bytes_received", "lined"),
+    ),
+    rows=as_connections,
+    belongs=lambda view, rows, with_closed: np.ones(len(rows), bool),
+    name=_name,
+    place=_place,
+    key=_key,
+    sign=_sign,
+)

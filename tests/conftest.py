@@ -1,0 +1,38 @@
+"""What holds for every test: in CI nothing is skipped, and nothing is written into the tree."""
+
+import os
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import configuration
+
+IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+# The suite runs as root in a tree that may be somebody else's
+configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir()) / f"tcpwatch-hypothesis-{os.getuid()}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    fail_if_skipped(report)
+    return report
+
+
+def fail_if_skipped(report: Any) -> None:
+    """A skip says that the machine lacks something. In CI it must not: what is never run there is run nowhere."""
+    if not IN_CI or not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome = "failed"
+    report.longrepr = f"{reason}\nIn CI (CI is set) a skip is a failure: everything a test needs must be there."

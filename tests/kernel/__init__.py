@@ -1,0 +1,2 @@
+"""Does what tcpwatch says agree with what really happened? Real sockets in private network namespaces, the real command
+as a subprocess, and ss, netstat and tcpdump as witnesses; nothing here imports tcpwatch."""

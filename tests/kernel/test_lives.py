@@ -1,0 +1,162 @@
+"""Does the life of a connection say how it really went, when it went as in the textbook?"""
+
+import pytest
+
+from .actor import Actor
+from .lives import (
+    CLIENT_FIRST,
+    CLIENT_RESET,
+    CLIENT_SECOND,
+    SERVER_FIRST,
+    SERVER_RESET,
+    SERVER_SECOND,
+    expect,
+    nothing,
+)
+from .namespace import Namespace
+from .talk import CONNECTIONS, Talk
+from .watch import Watch
+from .witness import count_state, ss_until
+
+BOTH = 2 * CONNECTIONS
+
+
+def test_a_client_that_closes_first(room: Namespace, talk: Talk) -> None:
+    """The active end goes through FIN_WAIT1 and FIN_WAIT2 to TIME_WAIT, the passive one through LAST_ACK."""
+    with Watch("life", "--netns", room.name) as watch:
+        talk.open()
+        talk.exchange()
+        talk.hang_up(talk.client)
+        watch.until(BOTH)
+        lives = watch.finish()
+    assert len(lives) == BOTH
+    expect(lives, talk, "client", CLIENT_FIRST, talk.client, sent=talk.asked, received=talk.answered)
+    expect(lives, talk, "server", SERVER_SECOND, talk.server, sent=talk.answered, received=talk.asked)
+
+
+def test_a_server_that_closes_first(room: Namespace, talk: Talk) -> None:
+    """Who closes first is told by the states, not by the role."""
+    with Watch("life", "--netns", room.name) as watch:
+        talk.open()
+        talk.exchange()
+        talk.hang_up(talk.server)
+        watch.until(BOTH)
+        lives = watch.finish()
+    assert len(lives) == BOTH
+    expect(lives, talk, "client", CLIENT_SECOND, talk.client, sent=talk.asked, received=talk.answered)
+    expect(lives, talk, "server", SERVER_FIRST, talk.server, sent=talk.answered, received=talk.asked)
+
+
+def test_a_client_that_closes_and_does_not_look_back(room: Namespace, talk: Talk) -> None:
+    """An orphan in FIN_WAIT2 is given to the kernel's small time-wait object, so that is the last state seen."""
+    with Watch("life", "--netns", room.name) as watch:
+        talk.open()
+        talk.exchange()
+        talk.client.do("close")
+        ss_until(room, count_state("FIN_WAIT2", CONNECTIONS))
+        talk.server.do("close")
+        watch.until(BOTH)
+        lives = watch.finish()
+    assert len(lives) == BOTH
+    expect(lives, talk, "client", CLIENT_FIRST[:-1], talk.client, sent=talk.asked, received=talk.answered)
+    expect(lives, talk, "server", SERVER_SECOND, talk.server, sent=talk.answered, received=talk.asked)
+
+
+def test_half_close(room: Namespace, talk: Talk) -> None:
+    """A client that has said all it has to say still hears, and what it hears counts."""
+    with Watch("life", "--netns", room.name) as watch:
+        talk.open()
+        talk.ask()
+        talk.client.do("shutdown")
+        ss_until(room, count_state("FIN_WAIT2", CONNECTIONS))
+        talk.answer()
+        talk.server.do("close")
+        talk.client.do("drain")
+        talk.client.do("close")
+        watch.until(BOTH)
+        lives = watch.finish()
+    assert len(lives) == BOTH
+    expect(lives, talk, "client", CLIENT_FIRST, talk.client, sent=talk.asked, received=talk.answered)
+    expect(lives, talk, "server", SERVER_SECOND, talk.server, sent=talk.answered, received=talk.asked)
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_a_reset(room: Namespace, talk: Talk, first: str) -> None:
+    """Who resets sends it, the other one receives it, and both lives end without a goodbye."""
+    sender, receiver = (talk.client, talk.server) if first == "client" else (talk.server, talk.client)
+    with Watch("events", "--netns", room.name) as events, Watch("life", "--netns", room.name) as watch:
+        talk.open()
+        talk.exchange()
+        sender.do("reset")
+        assert receiver.do("broken") == ["ECONNRESET"] * CONNECTIONS
+        resets = events.until(BOTH, lambda event: event["event"].startswith("reset_"))
+        watch.until(BOTH)
+        lives = watch.finish()
+    assert len(lives) == BOTH
+    expect(lives, talk, "client", CLIENT_RESET, talk.client, sent=talk.asked, received=talk.answered)
+    expect(lives, talk, "server", SERVER_RESET, talk.server, sent=talk.answered, received=talk.asked)
+    remote = "rport" if first == "client" else "lport"
+    told = sorted((event["event"], event[remote] == talk.port, event["pid"]) for event in resets)
+    sent, received = ("reset_sent", True, sender.pid), ("reset_received", False, receiver.pid)
+    assert told == [received] * CONNECTIONS + [sent] * CONNECTIONS
+
+
+def test_refused(room: Namespace, client: Actor, server: Actor) -> None:
+    """A SYN to a closed port: one state, a reset from no socket and the reset's arrival."""
+    talk = Talk(client, server)
+    server.do("unlisten")
+    with Watch("events", "--netns", room.name) as events, Watch("life", "--netns", room.name) as watch:
+        talk.ports = client.do("begin", address=talk.address, port=talk.port, count=CONNECTIONS)
+        assert client.do("finish") == ["ECONNREFUSED"] * CONNECTIONS
+        resets = events.until(BOTH, lambda event: event["event"].startswith("reset_"))
+        watch.until(CONNECTIONS)
+        lives = watch.finish()
+        client.do("close")
+    assert len(lives) == CONNECTIONS
+    expect(lives, talk, "client", ["SYN_SENT"], client, sent=nothing(talk), received=nothing(talk))
+    assert all(life["handshake_us"] is None for life in lives)
+    sent = [event for event in resets if event["event"] == "reset_sent"]
+    received = [event for event in resets if event["event"] == "reset_received"]
+    assert sorted(event["rport"] for event in sent) == sorted(talk.ports)
+    for event in sent:
+        assert (event["laddr"], event["raddr"]) == ("127.0.0.1", "127.0.0.1"), event
+        assert (event["lport"], event["reason"], event["conn"]) == (talk.port, "NO_SOCKET", None), event
+    assert sorted((event["lport"], event["pid"]) for event in received) == sorted((p, client.pid) for p in talk.ports)
+
+
+def test_an_unanswered_syn(room: Namespace, talk: Talk) -> None:
+    """Silence: the SYN is sent again as often as allowed, then the life ends as it began."""
+    room.nft("input", f"tcp dport {talk.port} drop")
+    with Watch("events", "--netns", room.name) as events, Watch("life", "--netns", room.name) as watch:
+        talk.ports = talk.client.do("begin", address=talk.address, port=talk.port, count=CONNECTIONS, syns=1)
+        assert talk.client.do("finish") == ["ETIMEDOUT"] * CONNECTIONS
+        watch.until(CONNECTIONS)
+        lives = watch.finish()
+        retransmits = events.until(CONNECTIONS, lambda event: event["event"] == "retransmit")
+        talk.client.do("close")
+    assert len(lives) == len(retransmits) == CONNECTIONS
+    none, once = nothing(talk), [1] * CONNECTIONS
+    expect(lives, talk, "client", ["SYN_SENT"], talk.client, sent=none, received=none, retrans=once)
+    assert {(event["new_state"], event["count"]) for event in retransmits} == {("SYN_SENT", 1)}
+
+
+@pytest.mark.parametrize(
+    ("listen", "connect", "shown"),
+    [("::1", "::1", "::1"), ("::", "127.0.0.1", "127.0.0.1")],
+    ids=["ipv6", "ipv4-mapped"],
+)
+def test_address_families(
+    room: Namespace, client: Actor, server: Actor, listen: str, connect: str, shown: str
+) -> None:
+    """IPv6 is shown as such; an IPv4 client of an IPv6 socket is shown as the IPv4 it is."""
+    talk = Talk(client, server, listen, connect)
+    with Watch("life", "--netns", room.name) as watch:
+        talk.open()
+        talk.exchange()
+        talk.hang_up(talk.client)
+        watch.until(BOTH)
+        lives = watch.finish()
+    assert {(life["laddr"], life["raddr"]) for life in lives} == {(shown, shown)}
+    expect(lives, talk, "client", CLIENT_FIRST, talk.client, sent=talk.asked, received=talk.answered, address=shown)
+    expect(lives, talk, "server", SERVER_SECOND, talk.server, sent=talk.answered, received=talk.asked, address=shown)
+

@@ -1,0 +1,100 @@
+"""Is every segment that had to be sent again counted, once? One lossy transfer between two namespaces, judged by the
+kernel's own counters."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from .actor import Actor
+from .lives import by_port
+from .namespace import Namespace, join
+from .talk import CONNECTIONS, Talk
+from .watch import Record, Watch
+from .witness import counters
+
+BOTH = 2 * CONNECTIONS
+SIZE = 400_000
+
+
+@dataclass(frozen=True)
+class Lossy:
+    """What was told of the transfer. rose: by how much each counter of both namespaces together did."""
+
+    talk: Talk
+    events: list[Record]
+    lives: list[Record]
+    rose: dict[str, int]
+    dropped: int
+    narration: str
+
+
+@pytest.fixture(scope="module")
+def lossy() -> Iterator[Lossy]:
+    """23 connections that each carry SIZE bytes across a wire where 3 packets in 100 vanish, both ways."""
+    with Namespace() as left, Namespace() as right:
+        join(left, right)
+        with Actor(left, b"tw-client") as client, Actor(right, b"tw-server") as server:
+            talk = Talk(client, server)
+            before = [counters(room) for room in (left, right)]
+            for room in (left, right):
+                room.nft("input", "ip protocol tcp numgen random mod 100 < 3 counter drop")
+            chosen = ("--netns", "all", "-f", f"sport = :{talk.port} or dport = :{talk.port}")
+            with Watch("events", *chosen) as events, Watch("life", *chosen) as lives:
+                transfer(talk)
+                lives.until(BOTH)
+                dropped = left.dropped() + right.dropped()
+                after = [counters(room) for room in (left, right)]
+                events.finish()
+                lives.finish()
+            rose = {k: sum(a[k] - b[k] for a, b in zip(after, before, strict=True)) for k in after[0]}
+            yield Lossy(talk, events.records, lives.records, rose, dropped, events.narration)
+
+
+def transfer(talk: Talk) -> None:
+    where = {"address": talk.address, "port": talk.port}
+    talk.server.ask("accept", count=CONNECTIONS)
+    talk.ports = talk.client.do("connect", **where, count=CONNECTIONS, algorithm="cubic")
+    talk.server.answer()
+    talk.server.ask("drain")
+    talk.client.do("pour", sizes=[SIZE] * CONNECTIONS)
+    talk.client.do("shutdown")
+    assert talk.server.answer() == [SIZE] * CONNECTIONS
+    talk.server.do("close")
+    talk.client.do("drain")
+    talk.client.do("close")
+
+
+def test_retransmits_are_what_netstat_says(lossy: Lossy) -> None:
+    """The lives' retransmissions and the events' add up to RetransSegs, exactly."""
+    assert lossy.dropped > CONNECTIONS
+    assert lossy.rose["TcpRetransSegs"] > CONNECTIONS
+    assert sum(life["retrans"] for life in lossy.lives) == lossy.rose["TcpRetransSegs"]
+    segments = sum(event["count"] for event in lossy.events if event["event"] == "retransmit")
+    synacks = sum(event["event"] == "synack_retransmit" for event in lossy.events)
+    assert segments + synacks == lossy.rose["TcpRetransSegs"]
+
+
+def test_bytes_are_payload_however_often_it_was_sent(lossy: Lossy) -> None:
+    """A byte that had to be sent three times was still one byte."""
+    assert len(lossy.lives) == BOTH
+    clients, servers = by_port(lossy.lives, lossy.talk, "client"), by_port(lossy.lives, lossy.talk, "server")
+    assert {(life["bytes_sent"], life["bytes_received"]) for life in clients.values()} == {(SIZE, 0)}
+    assert {(life["bytes_sent"], life["bytes_received"]) for life in servers.values()} == {(0, SIZE)}
+
+
+def test_recoveries_are_what_netstat_says(lossy: Lossy) -> None:
+    """Each fast recovery that the kernel counted is one congestion event, and the events of a connection join up."""
+    changes = [event for event in lossy.events if event["event"] == "congestion"]
+    recoveries = sum(event["reason"] == "recovery" for event in changes)
+    assert recoveries == lossy.rose["TcpExtTCPSackRecovery"] + lossy.rose["TcpExtTCPRenoRecovery"] > 0
+    assert {event["reason"] for event in changes} <= {"open", "disorder", "cwr", "recovery", "loss"}
+    for conn in {event["conn"] for event in changes}:
+        told = [event["reason"] for event in changes if event["conn"] == conn]
+        assert all(one != next_ for one, next_ in zip(told, told[1:], strict=False)), told
+
+
+def test_nothing_was_lost_on_the_way_to_us(lossy: Lossy) -> None:
+    """A few thousand events fit the ring."""
+    assert " 0 lost" in lossy.narration
+    assert not [event for event in lossy.events if event["event"] == "lost"]

@@ -1,0 +1,70 @@
+"""Are the connections of different network namespaces kept apart?"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from .actor import Actor
+from .namespace import Namespace
+from .talk import CONNECTIONS
+from .watch import Watch, snapshot
+
+BOTH = 2 * CONNECTIONS
+SERVER_PORT = 7000
+Twins = list[tuple[Namespace, Actor, Actor]]
+
+
+@pytest.fixture
+def twins(rooms: tuple[Namespace, Namespace]) -> Iterator[Twins]:
+    """The same cast in two namespaces, about to use the very same addresses and ports."""
+    with ExitStack() as stack:
+        people = [(room, *(stack.enter_context(Actor(room, comm)) for comm in (b"c", b"s"))) for room in rooms]
+        yield [(room, client, server) for room, client, server in people]
+
+
+def open_all(twins: Twins) -> None:
+    for _, client, server in twins:
+        server.do("listen", address="127.0.0.1", port=SERVER_PORT)
+        for i in range(CONNECTIONS):
+            client.do("connect", address="127.0.0.1", port=SERVER_PORT, source=5000 + i)
+        server.do("accept", count=CONNECTIONS)
+
+
+def test_the_same_tuples_in_two_namespaces(twins: Twins) -> None:
+    """Equal addresses and ports in two namespaces are different connections, of different processes."""
+    names = " or ".join(f"netns = {room.name}" for room, _, _ in twins)
+    with Watch("life", "--netns", "all", "-f", names) as watch:
+        open_all(twins)
+        for _, client, server in twins:
+            client.do("reset")
+            server.do("broken")
+        watch.until(2 * BOTH)
+        lives = watch.finish()
+    assert len(lives) == len({life["conn"] for life in lives}) == 2 * BOTH
+    for room, client, server in twins:
+        here = [life for life in lives if life["netns"] == room.name]
+        clients = {life["lport"]: life["pid"] for life in here if life["role"] == "client"}
+        servers = {life["rport"]: life["pid"] for life in here if life["role"] == "server"}
+        assert clients == dict.fromkeys(range(5000, 5000 + CONNECTIONS), client.pid)
+        assert servers == dict.fromkeys(range(5000, 5000 + CONNECTIONS), server.pid)
+
+
+def test_one_namespace_alone(twins: Twins) -> None:
+    """Asked for one namespace by its name or path, nothing of its twin is shown."""
+    open_all(twins)
+    for room, client, server in twins:
+        for asked in (room.name, f"/run/netns/{room.name}"):
+            rows = snapshot("--netns", asked)
+            assert len(rows) == BOTH + 1
+            assert {row["netns"] for row in rows} == {room.name}
+            assert {row["pid"] for row in rows} == {client.pid, server.pid}
+
+
+def test_all_namespaces(twins: Twins) -> None:
+    """All of them means those of others too, each socket once."""
+    open_all(twins)
+    rows = snapshot("--netns", "all", "-f", f"sport = :{SERVER_PORT} or dport = :{SERVER_PORT}")
+    assert len({row["conn"] for row in rows}) == len(rows)
+    for room, _, _ in twins:
+        assert sum(row["netns"] == room.name for row in rows) == BOTH + 1

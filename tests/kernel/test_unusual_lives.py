@@ -1,0 +1,163 @@
+"""Does the life of a connection say how it really went, when it went as textbooks only mention in passing?"""
+
+from collections import Counter
+
+from .actor import Actor
+from .cable import FIN, SYN, Cable
+from .lives import (
+    CLIENT_FIRST,
+    CLIENT_RESET,
+    SERVER_RESET,
+    SERVER_SECOND,
+    by_port,
+    check_times,
+    expect,
+    nothing,
+)
+from .namespace import Namespace
+from .talk import CONNECTIONS, Talk
+from .watch import Record, Watch, snapshot
+from .witness import count_state, counters, ss_until
+
+BOTH = 2 * CONNECTIONS
+Rooms = tuple[Namespace, Namespace]
+
+
+def test_simultaneous_close(rooms: Rooms) -> None:
+    """Both goodbyes are on the way before either arrives: both ends go through CLOSING."""
+    left, right = rooms
+    with Cable(left, right) as cable, Actor(left, b"tw-left") as client, Actor(right, b"tw-right") as server:
+        talk = Talk(client, server)
+        with Watch("life", "--netns", "all", "-f", f"sport = :{talk.port} or dport = :{talk.port}") as watch:
+            talk.open()
+            talk.exchange()
+            cable.hold()
+            client.do("shutdown")
+            server.do("shutdown")
+            cable.wait_for(CONNECTIONS, FIN)
+            cable.release()
+            watch.until(BOTH)
+            lives = watch.finish()
+        sent_again = cable.repeats(FIN, 0, talk.ports)
+    crossed = ["ESTABLISHED", "FIN_WAIT1", "CLOSING", "TIME_WAIT"]
+    asked, answered = talk.asked, talk.answered
+    assert len(lives) == BOTH
+    expect(lives, talk, "client", ["SYN_SENT", *crossed], client, sent=asked, received=answered, retrans=sent_again)
+    found = by_port(lives, talk, "server")
+    talk.address = left.address
+    again = [found[port]["retrans"] for port in talk.ports]  # one port for all: the cable cannot tell them apart
+    assert sum(again) == cable.count(FIN, 1) - CONNECTIONS
+    expect(lives, talk, "server", ["SYN_RECV", *crossed], server, sent=answered, received=asked, retrans=again)
+    assert {life["netns"] for life in found.values()} == {right.name}
+
+
+def test_simultaneous_open(rooms: Rooms) -> None:
+    """Two that call each other at the same time get one connection, and both are clients."""
+    left, right = rooms
+    lefts, rights = list(range(5000, 5000 + CONNECTIONS)), list(range(6000, 6000 + CONNECTIONS))
+    with Cable(left, right) as cable, Actor(left, b"tw-left") as one, Actor(right, b"tw-right") as other:
+        with Watch("life", "--netns", left.name) as here, Watch("life", "--netns", right.name) as there:
+            cable.hold()
+            one.do("begin", address=right.address, port=rights[0], sources=lefts)
+            other.do("begin", address=left.address, port=lefts[0], sources=rights)
+            cable.wait_for(CONNECTIONS, SYN)
+            cable.release()
+            assert one.do("finish") == other.do("finish") == [""] * CONNECTIONS
+            for step in ("shutdown", "close"):
+                one.do(step)
+                other.do("drain" if step == "shutdown" else step)
+            lives = [*here.until(CONNECTIONS), *there.until(CONNECTIONS)]
+    assert len(here.records) == len(there.records) == CONNECTIONS
+    opened = ["SYN_SENT", "SYN_RECV", "ESTABLISHED"]
+    for life in lives:
+        first = life["netns"] == left.name
+        end = ["FIN_WAIT1", "FIN_WAIT2"] if first else ["CLOSE_WAIT", "LAST_ACK"]
+        names = [name for name, _ in life["states"]]
+        actor = one if first else other
+        assert names[: len(opened) + len(end)] == opened + end, life
+        assert names[len(opened) + len(end) :] in ([], ["TIME_WAIT"]) if first else len(names) == 5, life
+        assert (life["role"], life["pid"], life["comm"]) == ("client", actor.pid, actor.comm.decode()), life
+        check_times(life)
+    assert sorted(life["lport"] for life in lives) == lefts + rights
+    assert all(abs(life["lport"] - life["rport"]) == 1000 for life in lives)
+
+
+def test_the_same_tuple_again_and_again(room: Namespace) -> None:
+    """23 lives of one four-tuple, one after the other, are 23 connections at each end."""
+    with Actor(room, b"tw-again") as actor:
+        port = actor.do("listen", address=room.address)
+        with Watch("life", "--netns", room.name) as watch:
+            actor.do("reopen", address=room.address, port=port, source=4242, times=CONNECTIONS)
+            watch.until(BOTH)
+            lives = watch.finish()
+    clients = [life for life in lives if life["role"] == "client"]
+    servers = [life for life in lives if life["role"] == "server"]
+    assert (len(lives), len(clients), len(servers)) == (BOTH, CONNECTIONS, CONNECTIONS)
+    assert len({life["conn"] for life in lives}) == BOTH
+    assert {(life["lport"], life["rport"]) for life in clients} == {(4242, port)}
+    assert {(life["lport"], life["rport"]) for life in servers} == {(port, 4242)}
+    for wanted, group in ((CLIENT_RESET, clients), (SERVER_RESET, servers)):
+        assert all([name for name, _ in life["states"]] == wanted for life in group)
+        assert all((life["pid"], life["comm"]) == (actor.pid, "tw-again") for life in group)
+        ends = sorted((life["opened_ns"], life["closed_ns"]) for life in group)
+        assert all(one[1] <= next_[0] for one, next_ in zip(ends, ends[1:], strict=False))
+
+
+def test_connections_older_than_the_watch(room: Namespace, talk: Talk) -> None:
+    """What was open before is seen, its bytes from the very start; what nobody saw is unknown."""
+    talk.open()
+    talk.exchange()
+    with Watch("life", "--netns", room.name) as watch:
+        rows = snapshot("--netns", room.name)
+        talk.hang_up(talk.client)
+        watch.until(BOTH)
+        lives = watch.finish()
+    states = [row["state"] for row in rows]
+    assert (len(rows), states.count("ESTABLISHED"), states.count("LISTEN")) == (BOTH + 1, BOTH, 1)
+    assert len(lives) == BOTH
+    for end, states, actor, sent, received in (
+        ("client", CLIENT_FIRST, talk.client, talk.asked, talk.answered),
+        ("server", SERVER_SECOND, talk.server, talk.answered, talk.asked),
+    ):
+        found = by_port(lives, talk, end)
+        for port, out, back in zip(talk.ports, sent, received, strict=True):
+            life = found[port]
+            assert (life["opened_ns"], life["handshake_us"], life["duration_us"]) == (None, None, None), life
+            assert [name for name, _ in life["states"]] == states[1:], life
+            assert life["states"][0][1] is None, life
+            assert (life["pid"], life["comm"]) == (actor.pid, actor.comm.decode()), life
+            assert (life["bytes_sent"], life["bytes_received"], life["retrans"]) == (out, back, 0), life
+            assert life["role"] in (end, None), life
+    assert {life["role"] for life in by_port(lives, talk, "server").values()} == {"server"}  # its listener is known
+
+
+def test_synacks_sent_again(room: Namespace, talk: Talk) -> None:
+    """A handshake whose last step got lost: half-open in the snapshot, one more SYN-ACK each, a second of handshake."""
+    before = counters(room)
+    room.nft("input", f"tcp dport {talk.port} tcp flags & (syn | ack | psh | fin | rst) == ack drop")
+    with Watch("events", "--netns", room.name) as events, Watch("life", "--netns", room.name) as watch:
+        talk.ports = talk.client.do("connect", address=talk.address, port=talk.port, count=CONNECTIONS)
+        events.until(CONNECTIONS, is_synack)
+        ss_until(room, count_state("SYN_RECV", CONNECTIONS))
+        half_open = [row for row in snapshot("--netns", room.name) if row["state"] == "SYN_RECV"]
+        room.nft("input", "")
+        talk.client.do("send", sizes=talk.asked)
+        talk.server.do("accept", count=CONNECTIONS)
+        talk.hang_up(talk.client)
+        watch.until(BOTH)
+        lives = watch.finish()
+    after = counters(room)
+    again = Counter(event["rport"] for event in events.records if is_synack(event))
+    assert again.total() == after["TcpExtTCPSynRetrans"] - before["TcpExtTCPSynRetrans"]
+    assert again.total() == after["TcpRetransSegs"] - before["TcpRetransSegs"]
+    assert sorted(row["rport"] for row in half_open) == sorted(again) == sorted(talk.ports)
+    assert all(row["lport"] == talk.port and row["retrans"] == again[row["rport"]] for row in half_open), half_open
+    none, told = nothing(talk), [again[port] for port in talk.ports]
+    expect(lives, talk, "client", CLIENT_FIRST, talk.client, sent=talk.asked, received=none)
+    expect(lives, talk, "server", SERVER_SECOND, talk.server, sent=none, received=talk.asked, retrans=told)
+    assert all(life["handshake_us"] >= 900_000 for life in by_port(lives, talk, "server").values())
+    assert all(life["handshake_us"] < 900_000 for life in by_port(lives, talk, "client").values())
+
+
+def is_synack(event: Record) -> bool:
+    return bool(event["event"] == "synack_retransmit")

@@ -1,0 +1,97 @@
+"""How does a test run tcpwatch? The real command as a process, its two outputs read line by line as they come, ended
+with Ctrl-C."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import IO, Any, Self
+
+from .namespace import DEADLINE_S
+
+Record = dict[str, Any]
+COMMAND = [sys.executable, "-m", "tcpwatch"]
+
+
+def tcpwatch(*arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Runs the command to its end. prefix: what goes before it (`unshare`, `setpriv`)."""
+    return subprocess.run([*prefix, *COMMAND, *arguments], capture_output=True, text=True, timeout=DEADLINE_S)
+
+
+def snapshot(*arguments: str) -> list[Record]:
+    """`tcpwatch snapshot`, its records."""
+    done = tcpwatch("snapshot", "--format", "jsonl", *arguments)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+class Watch:
+    """A command that streams JSON lines. Entered once it is attached. records: what came so far, in order."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.records: list[Record] = []
+        self.narration = ""
+        self._changed = threading.Condition()
+        self.process = subprocess.Popen(
+            [*COMMAND, *arguments, "--format", "jsonl"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert self.process.stdout and self.process.stderr
+        self._readers = [
+            threading.Thread(target=self._read, args=(self.process.stdout, self._record)),
+            threading.Thread(target=self._read, args=(self.process.stderr, self._narrate)),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def __enter__(self) -> Self:
+        try:
+            self._wait(lambda: "watching" in self.narration, "to be attached")
+        except BaseException:
+            self.end(signal.SIGKILL)
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.process.poll() is None:
+            self.end(signal.SIGINT if kind is None else signal.SIGKILL)
+            assert kind is not None or self.process.returncode == 0, self.narration
+
+    def until(self, count: int, wanted: Callable[[Record], bool] = lambda record: True) -> list[Record]:
+        """Waits until that many of the wanted records have come; all wanted ones, so more if there are more."""
+        self._wait(lambda: sum(map(wanted, self.records)) >= count, f"for {count} records")
+        return list(filter(wanted, self.records))
+
+    def finish(self) -> list[Record]:
+        """Ends it with Ctrl-C; everything it said."""
+        self.end(signal.SIGINT)
+        return self.records
+
+    def end(self, by: signal.Signals) -> None:
+        """Ends it with that signal."""
+        self.process.send_signal(by)
+        self.process.wait(DEADLINE_S)
+        for reader in self._readers:
+            reader.join()
+
+    def _wait(self, done: Callable[[], bool], what: str) -> None:
+        with self._changed:
+            came = self._changed.wait_for(lambda: done() or self.process.poll() is not None, DEADLINE_S) and done()
+        assert came, f"waited {what}; {len(self.records)} came\n{self.narration}" + "\n".join(map(str, self.records[:99]))
+
+    def _read(self, pipe: IO[bytes], take: Callable[[str], None]) -> None:
+        with pipe:
+            for line in pipe:
+                with self._changed:
+                    take(line.decode())
+                    self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    def _record(self, line: str) -> None:
+        self.records.append(json.loads(line))
+
+    def _narrate(self, line: str) -> None:
+        self.narration += line
