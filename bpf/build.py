@@ -30,7 +30,7 @@ class CannotBuild(Exception):
 
 
 def build(into: Path = OBJECTS) -> list[Path]:
-    """Compile both objects into the directory `into` and return their paths. CannotBuild if a tool is missing or fails."""
+    """Compile both objects into the directory `into`; their paths. CannotBuild if a tool is missing or fails."""
     require_tools()
     into.mkdir(parents=True, exist_ok=True)
     return [compile_one(order, into / f"tcpwatch.bpf{order}.o") for order in BYTE_ORDERS]

@@ -3,7 +3,6 @@
 import os
 import tempfile
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +10,12 @@ from hypothesis import configuration
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 
-# The suite runs as root in a tree that may be somebody else's
-configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir()) / f"tcpwatch-hypothesis-{os.getuid()}")
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The suite runs as root in a tree that may be somebody else's
+    home = tempfile.TemporaryDirectory(prefix="tcpwatch-hypothesis-")
+    config.add_cleanup(home.cleanup)
+    configuration.set_hypothesis_home_dir(home.name)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -26,11 +26,8 @@ class Filter:
         columns: a structured array (tracker.rows.CONNECTION) or arrays of one length by name. A column that is absent,
         a NaN, a pid, cgroup, netns, role, family or state of 0 and an empty comm make what they are compared with
         unknown; `not` of unknown is unknown, and unknown rows are left out."""
-        if isinstance(columns, np.ndarray):
-            rows = len(columns)
-        else:
-            rows = len(next(iter(columns.values()), ()))
-        return self.condition.mask(Table(columns, names or Names(), rows))
+        first = columns if isinstance(columns, np.ndarray) else next(iter(columns.values()), ())
+        return self.condition.mask(Table(columns, names or Names(), len(first)))
 
     @property
     def fields(self) -> frozenset[str]:

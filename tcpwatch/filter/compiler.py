@@ -1,9 +1,11 @@
 """Which condition does each comparison mean? A tree of words in, conditions over columns out."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeGuard
 
 from tcpwatch.filter import conditions, fields, syntax, values
-from tcpwatch.filter.conditions import OPPOSITE, Condition, Constant, Join, Number
+from tcpwatch.filter.conditions import Condition, Join, Number
 from tcpwatch.filter.fields import Field
 from tcpwatch.filter.syntax import Bare, Comparison, Node, Not, Word
 
@@ -16,6 +18,16 @@ _SIDES = {
     "sport": (("laddr", "lport"),),
 }
 _SIDES |= {"host": _SIDES["addr"], "port": _SIDES["addr"]}
+
+
+@dataclass(frozen=True, slots=True)
+class _States:
+    """State words that stand side by side."""
+
+    comparisons: tuple[Comparison, ...]
+
+
+_Unit = Node | _States
 
 
 class Compiler:
@@ -35,7 +47,7 @@ class Compiler:
         self._note_order([join for join, _ in rest])
         return self._joined(parts)
 
-    def _joined(self, parts: "list[tuple[str, _Unit]]") -> Condition:
+    def _joined(self, parts: list[tuple[str, _Unit]]) -> Condition:
         first, *rest = [(_join(join), self.unit(unit)) for join, unit in parts]
         return conditions.Chain(first[1], tuple(rest)) if rest else first[1]
 
@@ -43,7 +55,7 @@ class Compiler:
         if "or" in joins and any(join != "or" for join in joins[joins.index("or") :]):
             self.notes.append("`and` and `or` are read from left to right, as ss reads them; parentheses make it plain")
 
-    def unit(self, unit: "_Unit") -> Condition:
+    def unit(self, unit: _Unit) -> Condition:
         match unit:
             case _States(comparisons):
                 return _accumulated(comparisons)
@@ -60,8 +72,6 @@ class Compiler:
         field = syntax.field_of(comparison.field)
         sign = _checked_sign(field, comparison)
         value = comparison.value
-        if value.text.lower() in ("and", "or", "not") and not value.quoted:
-            raise values.misfit(field, value, f'if that is the value, write "{value.text}"')
         match field.kind:
             case fields.STATE:
                 return _accumulated((comparison,)) if sign == "=" else _accumulated((comparison,)).opposite()
@@ -96,31 +106,19 @@ def _end(wanted: values.Endpoint, sign: str, address: str, port: str) -> Conditi
     return conditions.every(parts)
 
 
-class _States:
-    """State words that stand side by side."""
-
-    __match_args__ = ("comparisons",)
-
-    def __init__(self, first: Comparison) -> None:
-        self.comparisons = (first,)
-
-
-_Unit = Node | _States
-
-
 def _runs_of_states(chain: syntax.Chain) -> list[tuple[str, _Unit]]:
     parts: list[tuple[str, _Unit]] = []
     for join, node in chain.parts:
         if not _is_state_word(node):
             parts.append((join, node))
         elif parts and not join and isinstance(run := parts[-1][1], _States):
-            run.comparisons += (node,)
+            parts[-1] = (parts[-1][0], _States((*run.comparisons, node)))
         else:
-            parts.append((join, _States(node)))
+            parts.append((join, _States((node,))))
     return parts
 
 
-def _is_state_word(node: Node) -> bool:
+def _is_state_word(node: Node) -> TypeGuard[Comparison]:
     return isinstance(node, Comparison) and node.field.text.lower() in ("state", "exclude") and node.sign in ("", "=")
 
 

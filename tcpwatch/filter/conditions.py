@@ -190,7 +190,8 @@ class State(_Column):
     def certain(self, values: np.ndarray, names: Names) -> np.ndarray:
         listed = np.zeros(256, bool)
         listed[list(self.states)] = True
-        return listed[values]
+        result: np.ndarray = listed[values]
+        return result
 
     def opposite(self) -> Condition:
         return states(STATES - self.states)
@@ -213,7 +214,7 @@ class Network(_Column):
         cover = np.frombuffer(((1 << 128) - (1 << (128 - self.bits))).to_bytes(16, "big"), np.uint64)
         wanted = np.frombuffer(self.address, np.uint64) & cover
         halves = np.ascontiguousarray(values).view(np.uint64)  # byte order is of no matter to a masked equality
-        same = ((halves[:, 0] & cover[0]) == wanted[0]) & ((halves[:, 1] & cover[1]) == wanted[1])
+        same: np.ndarray = ((halves[:, 0] & cover[0]) == wanted[0]) & ((halves[:, 1] & cover[1]) == wanted[1])
         return same if self.inside else ~same
 
     def opposite(self) -> Condition:
@@ -236,7 +237,7 @@ class Text(_Column):
         # Only these can be written otherwise in the kernel's bytes than they are shown
         if values.dtype.kind != "S" or not self.text.isascii() or "*" in self.text or "?" in self.text:
             return self._by_pattern(values)
-        equal = values == self.text.encode()
+        equal: np.ndarray = values == self.text.encode()
         return equal if self.same else ~equal & (values != b"")
 
     def _by_pattern(self, values: np.ndarray) -> np.ndarray:
@@ -274,8 +275,9 @@ class Namespace(_Column):
 
     def certain(self, values: np.ndarray, names: Names) -> np.ndarray:
         fits = pattern(self.name).fullmatch
-        listed = [key for key, name in names.namespaces.items() if fits(name)]
-        return (np.isin(values, np.array(listed, np.uint64)) == self.same) & (values != 0)
+        listed = [key for key, name in names.namespaces.items() if key and fits(name)]
+        found = np.isin(values, np.array(listed, np.uint64))
+        return found if self.same else ~found & (values != 0)
 
     def opposite(self) -> Condition:
         return replace(self, same=not self.same)

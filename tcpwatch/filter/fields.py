@@ -151,4 +151,5 @@ def state_numbers(name: str) -> frozenset[int] | None:
 
 def nearest(name: str, known: tuple[str, ...]) -> str:
     """The one that was probably meant, or ""."""
-    return next(iter(difflib.get_close_matches(name.lower(), known, n=1)), "")
+    close = difflib.get_close_matches(name.lower(), known, n=3)
+    return min(close, key=lambda one: abs(len(one) - len(name)), default="")

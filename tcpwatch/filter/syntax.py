@@ -91,9 +91,8 @@ def _parse(expression: str) -> "Tree[Token]":
     parser = _lark().parse_interactive(expression)
     seen: list[Token] = []
     try:
-        for token in parser.iter_parse():
-            seen.append(token)
-        tree: Tree[Token] = parser.feed_eof()
+        seen.extend(parser.iter_parse())
+        tree: Tree[Token] = parser.feed_eof()  # type: ignore[no-untyped-call]  # lark left this one untyped
     except UnexpectedInput as error:
         raise _fault(expression, seen, error) from None
     return tree
@@ -168,22 +167,24 @@ def _fault(expression: str, seen: list[Token], error: UnexpectedInput) -> Filter
     column = len(expression) if at_end else error.pos_in_stream or 0
     found = "" if at_end else _piece(expression, column, error)
     here = Word(found, expression, column, len(found))
+    seen = [token for token in seen if (token.start_pos or 0) < column]
     last = seen[-1] if seen else None
     if not at_end and expression[column] in "\"'" and isinstance(error, UnexpectedCharacters):
         return here.fault("this quote is never closed", f"add a {expression[column]} after the value")
     if not at_end and expression[column] == "\\" and isinstance(error, UnexpectedCharacters):
         return here.fault("a backslash needs a character after it", "write \\\\ for a backslash itself")
-    instead = "and the filter ends here" if at_end else f"not {here.shown}"
+    instead = "but the filter ends here" if at_end else f"not {here.shown}"
     if last is None or last.type in ("JOIN", "NOT", "LPAR"):
         return _no_condition(here, last, instead)
-    if error_expects_value(error):
+    if _expects_value(error):
         named = last if last.type == "WORD" else seen[-2]
         needs = field_of(_word(named, expression)).kind.needs
-        return here.fault(f"`{named.lower()}` needs {needs}, {instead}")
+        cure = f'if that is the value, write "{found}"' if found.lower() in ("and", "or", "not") else ""
+        return here.fault(f"{shown(named.lower())} needs {needs}, {instead}", cure)
     return _no_join(here, seen, at_end)
 
 
-def error_expects_value(error: UnexpectedInput) -> bool:
+def _expects_value(error: UnexpectedInput) -> bool:
     expected = error.allowed if isinstance(error, UnexpectedCharacters) else getattr(error, "expected", None)
     return "QUOTED" in (expected or ())
 
@@ -199,8 +200,8 @@ def _no_condition(here: Word, last: Token | None, instead: str) -> FilterError:
     example = "a condition such as `dport = 443`"
     if here.text == ")" and last is not None and last.type == "LPAR":
         return here.fault("these parentheses are empty", f"put {example} into them")
-    after = f"after {shown(last)}" if last is not None else "first"
-    return here.fault(f"{after} comes {example}, {instead}")
+    before = f"{shown(last)} is followed by" if last is not None else "a filter begins with"
+    return here.fault(f"{before} {example}, {instead}")
 
 
 def _no_join(here: Word, seen: list[Token], at_end: bool) -> FilterError:

@@ -93,7 +93,10 @@ def endpoint(field: Field, word: Word) -> Endpoint:
         return Endpoint(family, None, 0, wanted)
     network = _network(address, field, word)
     if family and family != (wire.INET if network.version == 4 else wire.INET6):
-        raise word.fault(f"{shown(address)} is an address of the other family", "drop the part before the first colon")
+        raise word.fault(
+            f"{shown(address)} is an address of the other family",
+            f"leave {shown(word.text.partition(':')[0] + ':')} out",
+        )
     packed = network.network_address.packed
     if isinstance(network, ipaddress.IPv4Network):
         return Endpoint(family, _MAPPED + packed, 96 + network.prefixlen, wanted, note)
@@ -149,7 +152,7 @@ def _network(text: str, field: Field, word: Word) -> ipaddress.IPv4Network | ipa
         raise word.fault("tcpwatch does not record scopes", f"write {shown(address.partition('%')[0])}")
     if re.fullmatch(r"[0-9]+(\.[0-9]+){0,2}", address):
         if not slash:
-            cure = f"for a port write `{field.name} :{text}`, for a network {text}{'.0' * (3 - text.count('.'))}/8"
+            cure = f"for a port write {shown(f'{field.name} :{text}')}; a network needs its prefix, as in 10.0.0.0/8"
             raise word.fault(f"{shown(text)} is no whole address", cure)
         address += ".0" * (3 - address.count("."))  # 193.233.7/24, as in ss's own manual
     try:

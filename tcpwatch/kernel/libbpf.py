@@ -108,7 +108,7 @@ class Object:
             raise os_error("the BPF object cannot be opened")
         self.programs = self._named("bpf_object__next_program", "bpf_program__name")
         self.maps = self._named("bpf_object__next_map", "bpf_map__name")
-        self._links: list[int] = []
+        self._links: dict[str, int] = {}
 
     def _named(self, step: str, name: str) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -147,16 +147,19 @@ class Object:
         link = call("bpf_program__attach", self.programs[program])
         if not link:
             raise os_error(f"{program} cannot be attached")
-        self._links.append(link)
+        self._links[program] = link
         return call("bpf_link__fd", link)
+
+    def detach(self, program: str) -> None:
+        """After this the program runs no more."""
+        call("bpf_link__destroy", self._links.pop(program))
 
     def descriptor(self, name: str) -> int:
         return call("bpf_map__fd", self.maps[name])
 
     def close(self) -> None:
-        for link in self._links:
-            call("bpf_link__destroy", link)
-        self._links.clear()
+        for program in tuple(self._links):
+            self.detach(program)
         if self.pointer:
             call("bpf_object__close", self.pointer)
             self.pointer = 0

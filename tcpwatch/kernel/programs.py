@@ -117,6 +117,12 @@ class Programs:
         value = np.frombuffer(slot, wire.CLOCK)[0]
         return int(value["time_ns"]), int(value["jiffies"])
 
+    def fall_silent(self) -> None:
+        """Detach what makes events; snapshots and owners can still be read."""
+        for hook in HOOKS:
+            if hook.kind != "iter" and self._links.pop(hook.program, None) is not None:
+                self._object.detach(hook.program)
+
     def close(self) -> None:
         self._object.close()
 

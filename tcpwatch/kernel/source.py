@@ -54,6 +54,7 @@ class KernelSource:
         """Attach. Raises what Programs raises."""
         self.programs = Programs(ring_bytes, knobs)
         self._ring = Ring(self.programs.ring, self.programs.ring_bytes)
+        self.delivered = 0
         self._pace = pace
         self._knobs = knobs
         self._stopped = False
@@ -83,31 +84,48 @@ class KernelSource:
         held: Snapshot | None = None
         while not self._stopped:
             begin_ns = time.monotonic_ns()
-            fill = self._ring.pending_bytes() / self._ring.size
             # events are drained after the snapshot: what it shows may be newer than them, never the other way round
             held = held or self._snapshot()
-            owners = self._owners()
-            events = self._ring.drain(DRAIN_LIMIT)
-            more = len(events) == DRAIN_LIMIT
-            snapshot, held = (None, held) if more else (held, None)
-            self._note_unowned(events, snapshot)
-            yield Frame(
-                begin_ns=begin_ns,
-                end_ns=time.monotonic_ns(),
-                host=self.host,
-                events=events,
-                snapshot=snapshot,
-                owners=owners,
-                processes=self._new_processes(owners),
-                cgroups=self._new_cgroups(snapshot),
-                namespaces=self._new_names(),
-                tally=self.programs.tally(),
-                probes=self.programs.probes,
-                shows_time_wait=bool(self._knobs.want_time_wait),
-                ring_fill=fill,
-            )
-            if not more:
+            frame = self._frame(begin_ns, self._owners(), held)
+            if frame.snapshot is not None:
+                held = None
+            yield frame
+            if len(frame.events) < DRAIN_LIMIT:
                 self._ring.wait(self._pace.tick - (time.monotonic_ns() - begin_ns) / 1e9)
+        yield from self._rest()
+
+    def _rest(self) -> Iterator[Frame]:
+        """What was still under way: nothing that was seen goes untold."""
+        self.programs.fall_silent()
+        self._unowned, self._owners_timer = True, Timer(0, 1)
+        while True:
+            frame = self._frame(time.monotonic_ns(), self._owners(), None)
+            yield frame
+            if not self._ring.pending_bytes():
+                return
+
+    def _frame(self, begin_ns: int, owners: np.ndarray | None, snapshot: Snapshot | None) -> Frame:
+        fill = self._ring.pending_bytes() / self._ring.size
+        events = self._ring.drain(DRAIN_LIMIT)
+        self.delivered += len(events)
+        if len(events) == DRAIN_LIMIT:
+            snapshot = None  # not before the events that precede it
+        self._note_unowned(events, snapshot)
+        return Frame(
+            begin_ns=begin_ns,
+            end_ns=time.monotonic_ns(),
+            host=self.host,
+            events=events,
+            snapshot=snapshot,
+            owners=owners,
+            processes=self._new_processes(owners),
+            cgroups=self._new_cgroups(snapshot),
+            namespaces=self._new_names(),
+            tally=self.programs.tally(),
+            probes=self.programs.probes,
+            shows_time_wait=bool(self._knobs.want_time_wait),
+            ring_fill=fill,
+        )
 
     def _snapshot(self) -> Snapshot | None:
         link = self.programs.link("each_tcp")

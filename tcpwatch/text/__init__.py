@@ -1,1 +1,1 @@
-"""The headless faces: events, lives and sockets as text, JSON lines and CSV. They only read, and never draw a screen."""
+"""The headless faces: events, lives and sockets as text, JSON lines and CSV. They only read, never draw."""

@@ -2,12 +2,11 @@
 drawn as a dash; widths grow when an address needs it and never shrink again."""
 
 import time
-from collections.abc import Sequence
 
 import numpy as np
 
 from tcpwatch.text.lines import Coded, Column, Decimal, Fixed, join
-from tcpwatch.text.parts import Array, Number, Records, Shared, Value
+from tcpwatch.text.parts import Array, Number, Records, Value
 
 DASH = "–"
 _IPV4, _PORT, _PID, _COMM = 15, 5, 7, 16
@@ -125,8 +124,11 @@ def _states(old: Value, new: Value) -> str:
 def _path(path: Value) -> str:
     if not isinstance(path, list) or not path:
         return DASH
-    steps: Sequence[tuple[str, int | None]] = [(str(name), spent) for name, spent in path]
-    return " ".join(name if spent is None else f"{name}:{spent / 1000:.3f}" for name, spent in steps)
+    return " ".join(_stay(*step) for step in path if isinstance(step, list))
+
+
+def _stay(state: str | int | None, spent_us: str | int | None) -> str:
+    return f"{state}:{spent_us / 1000:.3f}" if isinstance(spent_us, int) else str(state)
 
 
 def _word(value: Value) -> str:

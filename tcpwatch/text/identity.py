@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tcpwatch.text.parts import Array, Codes, Pick, Shared, Value, group
+from tcpwatch.text.parts import Array, Codes, Shared, Value, group
 from tcpwatch.tracker.step import Step
 from tcpwatch.words import address, clean
 
@@ -64,7 +64,7 @@ def connections(facts: Array, lport: Array, namespaces: Mapping[int, str]) -> Sh
     netns = one["netns"].tolist()
     names = namespace_names(netns, namespaces)
     values: dict[str, Sequence[Value]] = {
-        "conn": [f"{n:x}-{c:x}" if c else None for n, c in zip(netns, one["cookie"].tolist())],
+        "conn": ["%x-%x" % key if key[1] else None for key in zip(netns, one["cookie"].tolist())],
         "netns": [names[n] for n in netns],
         "laddr": addresses(one["laddr"]),
         "lport": [port or None for port in lport[first].tolist()],

@@ -30,7 +30,7 @@ def _columns(part: Part) -> Iterator[Column]:
 
 
 def encode(value: Value) -> str:
-    """One value as JSON. Says what dumps() would, in a fraction of its time for the kinds of value there are most of."""
+    """One value as JSON. Says what dumps() would, faster for the kinds of value there are most of."""
     if value is None:
         return "null"
     if isinstance(value, str):

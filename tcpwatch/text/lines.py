@@ -33,7 +33,8 @@ class Coded:
         self._codes = codes
 
     def matrix(self, lines: slice) -> Bytes:
-        return self._table[self._codes[lines]]
+        block: Bytes = self._table[self._codes[lines]]
+        return block
 
 
 class Decimal:
@@ -64,8 +65,8 @@ def digits(values: Array, least: int = 1) -> Bytes:
     """Unsigned integers (n,) as decimal digits (n, width), right-aligned, zero bytes in front; at least `least`
     digits each, with leading zeros."""
     width = max(least, len(str(int(values.max())))) if len(values) else least
-    number = np.uint32 if width <= 9 else np.uint64
-    rest, ten = values.astype(number), number(10)
+    number = np.dtype(np.uint32 if width <= 9 else np.uint64)
+    rest, ten = values.astype(number), number.type(10)
     text = np.empty((width, len(values)), np.uint8)
     for place in range(width - 1, -1, -1):
         left = rest // ten
@@ -84,13 +85,15 @@ def join(columns: Sequence[Column], size: int) -> bytes:
 
 def _join(columns: Sequence[Column], lines: slice) -> bytes:
     blocks = [column.matrix(lines) for column in columns]
-    page = np.empty((lines.stop - lines.start, sum(block.shape[-1] for block in blocks)), np.uint8)
-    at = 0
-    for block in blocks:
-        page[:, at : at + block.shape[-1]] = block
-        at += block.shape[-1]
-    flat = page.ravel()
-    return flat[flat != 0].tobytes()
+    ends = np.cumsum([block.shape[-1] for block in blocks]).tolist()
+    # What all lines share is put down in one stroke: a stroke per column costs more than the bytes in it
+    ruled = np.concatenate([block if block.ndim == 1 else np.zeros(block.shape[1], np.uint8) for block in blocks])
+    page = np.empty((lines.stop - lines.start, ends[-1]), np.uint8)
+    page[:] = ruled
+    for block, end in zip(blocks, ends):
+        if block.ndim == 2:
+            page[:, end - block.shape[1] : end] = block
+    return page.tobytes().replace(b"\0", b"")
 
 
 def _fill(text: Bytes, width: int) -> Bytes:

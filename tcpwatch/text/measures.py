@@ -1,4 +1,4 @@
-"""The numbers of a record: where each comes from and when it is known. Knows nothing of names, addresses and formats."""
+"""The numbers of a record: where each comes from and when it is known. Knows nothing of names and formats."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,7 +8,7 @@ from tcpwatch import wire
 from tcpwatch.text.parts import Array, Mask, Number
 from tcpwatch.tracker import rows
 
-Rule = Callable[[Array], Mask]
+Rule = Callable[[Array], Mask]  # (n,) bool: where it is known
 NS_PER_US = 1000
 
 # The states in which both ends have spoken, so windows, options and idle times mean something
@@ -23,8 +23,13 @@ _SYNCHRONIZED = (
 _MAY_SEND = tuple(state for state in _SYNCHRONIZED if state != wire.FIN_WAIT2)
 
 
+def has(numbers: Array, bit: int) -> Mask:
+    result: Mask = (numbers & bit) != 0
+    return result
+
+
 def _from_socket(events: Array) -> Mask:
-    return (events["flags"] & wire.EVENT_SOCKET) != 0
+    return has(events["flags"], wire.EVENT_SOCKET)
 
 
 EVENT: Mapping[str, Rule] = {
@@ -33,6 +38,7 @@ EVENT: Mapping[str, Rule] = {
     "cwnd": lambda e: _from_socket(e) & (e["cwnd"] != 0),
     "ssthresh": lambda e: _from_socket(e) & ~wire.unknown_ssthresh(e["ssthresh"]),
     "mss": lambda e: e["mss"] != 0,
+    "min_rtt_us": lambda e: _from_socket(e) & ~wire.unknown_min_rtt(e["min_rtt_us"]),
     "retrans": _from_socket,
     "bytes_sent": _from_socket,
     "bytes_acked": _from_socket,
@@ -44,29 +50,34 @@ EVENT: Mapping[str, Rule] = {
 
 def full(sockets: Array) -> Mask:
     """Neither half-open nor in TIME_WAIT: those are smaller objects and lack most of it."""
-    return sockets["sort"] == wire.FULL
+    return np.equal(sockets["sort"], wire.FULL)
 
 
 def alive(sockets: Array) -> Mask:
     """Has, or is about to have, a peer."""
-    return full(sockets) & (sockets["state"] != wire.LISTEN)
+    result: Mask = full(sockets) & (sockets["state"] != wire.LISTEN)
+    return result
 
 
 def synchronized(sockets: Array) -> Mask:
-    return full(sockets) & np.isin(sockets["state"], _SYNCHRONIZED)
+    result: Mask = full(sockets), np.isin(sockets["state"] & (_SYNCHRONIZED))
+    return result
 
 
 def may_send(sockets: Array) -> Mask:
-    return full(sockets) & np.isin(sockets["state"], _MAY_SEND)
+    result: Mask = full(sockets), np.isin(sockets["state"] & (_MAY_SEND))
+    return result
 
 
 def negotiated(sockets: Array) -> Mask:
     """The peer's SYN has been read, so the options both ends agreed on are known."""
-    return synchronized(sockets) | (sockets["sort"] == wire.REQUEST)
+    result: Mask = synchronized(sockets) | (sockets["sort"] == wire.REQUEST)
+    return result
 
 
 def _alive_or_half_open(sockets: Array) -> Mask:
-    return alive(sockets) | (sockets["sort"] == wire.REQUEST)
+    result: Mask = alive(sockets) | (sockets["sort"] == wire.REQUEST)
+    return result
 
 
 SOCKET: Mapping[str, Rule] = {
@@ -96,7 +107,7 @@ SOCKET: Mapping[str, Rule] = {
 }
 
 TICKS: Mapping[str, Rule] = {  # these are <name>_ticks in the record and <name>_ms to a reader
-    "keepalive": lambda s: alive(s) & ((s["options"] & wire.KEEPALIVE) != 0),
+    "keepalive": lambda s: alive(s) & has(s["options"], wire.KEEPALIVE),
     "idle": synchronized,
     "rto": alive,
     "busy": alive,
@@ -121,7 +132,8 @@ def socket_time(sockets: Array, name: str, hz: int) -> Number:
 
 def _less(whole: Array, part: Array) -> Array:
     """whole - part, 0 where the two were not read at the same moment and part is the larger."""
-    return whole - np.minimum(whole, part)
+    rest: Array = whole - np.minimum(whole, part)
+    return rest
 
 
 def between(name: str, begin_ns: Array, end_ns: Array, known: Mask) -> Number:
@@ -131,12 +143,13 @@ def between(name: str, begin_ns: Array, end_ns: Array, known: Mask) -> Number:
 
 
 def counted(lives: Array) -> Mask:
-    return (lives["flags"] & rows.HAS_COUNTERS) != 0
+    return has(lives["flags"], rows.HAS_COUNTERS)
 
 
 def ended(lives: Array) -> Mask:
     """The moment of the end is known: it was seen, not inferred."""
-    return ((lives["flags"] & rows.VANISHED) == 0) & (lives["closed_ns"] != 0)
+    result: Mask = ~has(lives["flags"], rows.VANISHED) & (lives["closed_ns"] != 0)
+    return result
 
 
 def _bytes_sent(lives: Array) -> Number:
@@ -144,7 +157,7 @@ def _bytes_sent(lives: Array) -> Number:
 
 
 def _bytes_received(lives: Array) -> Number:
-    fin = ((lives["flags"] & rows.FIN_RECEIVED) != 0).astype(np.uint64)
+    fin = has(lives["flags"], rows.FIN_RECEIVED).astype(np.uint64)
     return Number("bytes_received", _less(lives["bytes_received"], fin), counted(lives))
 
 
@@ -162,6 +175,7 @@ LIFE: Mapping[str, Callable[[Array], Number]] = {
     "bytes_acked": _plain("bytes_acked", counted),
     "retrans": _plain("retrans", counted),
     "srtt_us": _plain("srtt_us", lambda v: ~wire.unknown_rtt(v["srtt_us"])),
+    "rttvar_us": _plain("rttvar_us", lambda v: ~wire.unknown_rtt(v["srtt_us"])),
     "min_rtt_us": _plain("min_rtt_us", lambda v: ~wire.unknown_min_rtt(v["min_rtt_us"])),
     "cwnd": _plain("cwnd", lambda v: v["cwnd"] != 0),
     "ssthresh": _plain("ssthresh", lambda v: ~wire.unknown_ssthresh(v["ssthresh"])),

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.generic]
-Mask = NDArray[np.bool_]
-Codes = NDArray[np.intp]
+Array = np.ndarray  # of whatever type
+Mask = np.ndarray  # of bool
+Codes = np.ndarray  # of intp
 Value = None | bool | int | str | list[int] | list[list[str | int | None]]  # everything JSON that a key may hold
 Pick = slice | Codes  # which of a batch's records are wanted
 

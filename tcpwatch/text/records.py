@@ -9,7 +9,7 @@ import numpy as np
 from tcpwatch import wire
 from tcpwatch.frame import Host
 from tcpwatch.text import identity, measures
-from tcpwatch.text.parts import Array, Number, Pick, Records, Shared, Value, each, group, same
+from tcpwatch.text.parts import Array, Number, Part, Pick, Records, Shared, Value, each, group, same
 from tcpwatch.tracker import rows
 from tcpwatch.tracker.step import Step
 from tcpwatch.words import clean
@@ -44,7 +44,7 @@ _OPTIONS = wire.SACK | wire.TIMESTAMPS | wire.WSCALE | wire.ECN | wire.APP_LIMIT
 def events(step: Step, pick: Pick) -> Records:
     """One record per event, as the kernel gave them. pick: which of the frame's events."""
     facts, lines = step.frame.events[pick], identity.event_lines(step)[pick]
-    parts = (
+    parts: tuple[Part, ...] = (
         _schema(len(facts)),
         Number("time_ns", _unix(facts["time_ns"], step.frame.host)),
         identity.connections(facts, identity.local_port(step, lines, facts), step.namespaces),
@@ -70,7 +70,7 @@ def losses(step: Step, most: int | None = None) -> Records:
         "new_state": [None] * size,
         "reason": [named(wire.KINDS, kind) for kind in kinds.tolist()],
     }
-    parts = (
+    parts: tuple[Part, ...] = (
         _schema(size),
         Number("time_ns", _unix(np.full(size, step.frame.end_ns, np.uint64), step.frame.host)),
         same(size, before),
@@ -87,7 +87,7 @@ def lives(step: Step, pick: Pick) -> Records:
     size = len(ended)
     noticed = np.where(ended["closed_ns"] != 0, ended["closed_ns"], np.uint64(step.frame.end_ns))
     number = {name: make(ended) for name, make in measures.LIFE.items()}
-    parts = (
+    parts: tuple[Part, ...] = (
         _schema(size),
         Number("time_ns", _unix(noticed, host)),
         identity.connections(ended, ended["lport"], step.namespaces),
@@ -110,7 +110,7 @@ def sockets(step: Step, pick: Pick) -> Records:
     assert snapshot is not None
     facts, lines = snapshot.sockets[pick], identity.socket_lines(step)[pick]
     size = len(facts)
-    parts = (
+    parts: tuple[Part, ...] = (
         _schema(size),
         Number("time_ns", _unix(np.full(size, snapshot.end_ns, np.uint64), host)),
         identity.connections(facts, facts["lport"], step.namespaces),
@@ -122,7 +122,7 @@ def sockets(step: Step, pick: Pick) -> Records:
         measures.socket_time(facts, "idle", host.hz),
         _labelled("cgroup", facts["cgroup"], lambda inode: clean(step.cgroups.get(inode, "")) or None),
     )
-    extra = (
+    extra: tuple[Number, ...] = (
         *(measures.socket_time(facts, name, host.hz) for name in _SOCKET_EXTRA_TIMES),
         *(measures.socket_number(facts, name) for name in ("bytes_retrans", "backoff")),
     )

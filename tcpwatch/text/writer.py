@@ -7,7 +7,7 @@ from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
 
-from tcpwatch.filter.conditions import Names
+from tcpwatch.filter import Filter, Names
 from tcpwatch.text import fields, records
 from tcpwatch.text.columns import EventColumns, LifeColumns
 from tcpwatch.text.csv import Csv
@@ -20,11 +20,6 @@ FaceName = Literal["events", "life", "snapshot"]
 FormatName = Literal["text", "jsonl", "csv"]
 
 
-class Filter(Protocol):
-    def mask(self, columns: Mapping[str, Array], names: Names) -> Array:
-        """(n,) bool: which records are wanted."""
-
-
 class Format(Protocol):
     def header(self) -> bytes:
         """What stands before the first record."""
@@ -34,20 +29,16 @@ class Format(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Face:
-    size: Callable[[Step], int]
+    has: Callable[[Step], bool]  # the step brought something to tell
     fields: Callable[[Step], Mapping[str, Array]]
     records: Callable[[Step, Pick], Records]
     text: Callable[[], Format]
 
 
-def _sockets(step: Step) -> int:
-    return 0 if step.frame.snapshot is None else len(step.frame.snapshot.sockets)
-
-
 _FACES: Mapping[str, _Face] = {
-    "events": _Face(lambda step: len(step.frame.events), fields.of_events, records.events, EventColumns),
-    "life": _Face(lambda step: len(step.lives), fields.of_lives, records.lives, LifeColumns),
-    "snapshot": _Face(_sockets, fields.of_sockets, records.sockets, SocketColumns),
+    "events": _Face(lambda step: len(step.frame.events) > 0, fields.of_events, records.events, EventColumns),
+    "life": _Face(lambda step: len(step.lives) > 0, fields.of_lives, records.lives, LifeColumns),
+    "snapshot": _Face(lambda step: step.frame.snapshot is not None, fields.of_sockets, records.sockets, SocketColumns),
 }
 
 
@@ -56,12 +47,12 @@ class Writer:
     disk's OSError) pass through."""
 
     def __init__(
-        self, face: FaceName, format: FormatName, out: BinaryIO, wanted: Filter | None = None, limit: int | None = None
+        self, face: FaceName, form: FormatName, out: BinaryIO, wanted: Filter | None = None, limit: int | None = None
     ) -> None:
         self._face, self._out, self._wanted, self._left = _FACES[face], out, wanted, limit
         self._tells_losses = face == "events"
         self._format: Format = (
-            JsonLines() if format == "jsonl" else Csv(records.KEYS[face]) if format == "csv" else self._face.text()
+            JsonLines() if form == "jsonl" else Csv(records.KEYS[face]) if form == "csv" else self._face.text()
         )
 
     @property
@@ -77,12 +68,12 @@ class Writer:
         """Writes what the step brought, up to the limit; how many records that was. Losses are told whatever the filter
         says: they may have been anything."""
         batches = []
-        if self._face.size(step):
+        if self._face.has(step):
             batches.append(self._face.records(step, self._pick(step)))
         if self._tells_losses and step.lost.any():
             told = sum(batch.size for batch in batches)
             batches.append(records.losses(step, None if self._left is None else self._left - told))
-        return self._write([batch for batch in batches if batch.size])
+        return self._write(batches)
 
     def _write(self, batches: list[Records]) -> int:
         written = sum(batch.size for batch in batches)

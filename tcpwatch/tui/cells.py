@@ -1,7 +1,7 @@
 """How one fact about a connection is drawn and sorted, whatever the table it is in. Text from outside ends here: it is
 cleaned, and cut by the table to its place."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -113,7 +113,7 @@ def process_keys(view: View, rows: np.ndarray, which: np.ndarray) -> Sequence[np
     return unknown, halves[:, 0], halves[:, 1], pid
 
 
-def measure(field: str, write: Callable[[float], str], role: Role = "plain") -> Draw:
+def measure(field: str, write: units.Write, role: Role = "plain") -> Draw:
     """A float field, unknown as a dash."""
 
     def draw(view: View, rows: np.ndarray, i: int, width: int) -> Cell:

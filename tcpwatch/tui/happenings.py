@@ -157,4 +157,5 @@ EVENTS = Sheet(
     place=_place,
     key=_key,
     sign=_sign,
+    follows=True,
 )

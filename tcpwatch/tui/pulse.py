@@ -115,11 +115,11 @@ def _rates(view: View) -> list[tuple[str, str, np.ndarray, Role]]:
         ("retrans", pulse.retransmits, "warn"),
         ("resets", pulse.resets, "bad"),
     )
-    return [(name, *_now(values), values, role if _alive(values) else "dim") for name, values, role in rates]
+    return [(name, _now(values), values, role if _alive(values) else "dim") for name, values, role in rates]
 
 
-def _now(values: np.ndarray) -> tuple[str]:
-    return (f"{units.rate(float(values[-1]))}/s" if len(values) else units.UNKNOWN,)
+def _now(values: np.ndarray) -> str:
+    return f"{units.rate(float(values[-1]))}/s" if len(values) else units.UNKNOWN
 
 
 def _alive(values: np.ndarray) -> bool:

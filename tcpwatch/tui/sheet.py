@@ -19,7 +19,7 @@ class Sheet:
     """One table. rows: the view's lines in the shape filters understand (rows.CONNECTION). belongs: which of them are
     this table's at all; its argument says whether closed ones are. name, place: a line's lasting name, and the line
     that bears a name now (None: gone). key: the connection behind a line. sign: the mark in front of it, and how bright
-    the line is."""
+    the line is. follows: it is a stream, whose newest line is of interest."""
 
     noun: str
     columns: tuple[Column, ...]
@@ -30,6 +30,7 @@ class Sheet:
     place: Callable[[View, np.ndarray, Hashable], int | None]
     key: Callable[[np.ndarray, int], Key | None]
     sign: Callable[[View, np.ndarray, int], Cell]
+    follows: bool = False
 
     def column(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)

@@ -2,8 +2,10 @@
 knows nothing of columns or colours."""
 
 import time
+from collections.abc import Callable
 from math import isnan
 
+Write = Callable[[float], str]
 UNKNOWN = "–"
 _STEPS = ((1e3, "K"), (1e6, "M"), (1e9, "G"), (1e12, "T"), (1e15, "P"))
 
@@ -22,6 +24,12 @@ def scaled(value: float) -> tuple[str, str]:
 def compact(value: float) -> str:
     """`1.2 M`, `64 K`, `812`; thousands are 1000."""
     return " ".join(scaled(value)).rstrip()
+
+
+def size(value: float) -> str:
+    """Bytes: `1.2 MB`, `812 B`."""
+    digits, letter = scaled(value)
+    return digits if digits == UNKNOWN else f"{digits} {letter}B"
 
 
 def lined(value: float) -> str:

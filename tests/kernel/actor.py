@@ -27,7 +27,8 @@ class Actor:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.close()
         self._process.wait(DEADLINE_S) if kind is None else self._process.kill()
         self._process.wait(DEADLINE_S)

@@ -80,7 +80,9 @@ class Party:
         self.socks.append(sock)
         return sock
 
-    def begin(self, address: str, port: int, count: int = 1, sources: list[int] | None = None, syns: int = 0) -> list[int]:
+    def begin(
+        self, address: str, port: int, count: int = 1, sources: list[int] | None = None, syns: int = 0
+    ) -> list[int]:
         """Connects without waiting. port: the first one where sources are given, then one more each time. syns: how
         often the SYN may be sent again (TCP_SYNCNT)."""
         ports = []
@@ -137,15 +139,14 @@ class Party:
 
     def _until_done(self, event: int, step: Callable[[socket.socket], bool]) -> None:
         with selectors.DefaultSelector() as selector:
-            for sock in self.socks:
-                sock.setblocking(False)
-                selector.register(sock, event)
+            for each in self.socks:
+                each.setblocking(False)
+                selector.register(each, event, each)
             while selector.get_map():
                 ready = selector.select(TIMEOUT_S)
                 assert ready, "nothing moved"
                 for key, _ in ready:
-                    sock = key.fileobj
-                    assert isinstance(sock, socket.socket)
+                    sock: socket.socket = key.data
                     if step(sock):
                         selector.unregister(sock)
                         sock.settimeout(TIMEOUT_S)

@@ -1,9 +1,9 @@
-"""Which life belongs to which connection, and does it say what happened? Compares `tcpwatch life` records with a Talk."""
+"""Which life belongs to which connection, and does it say what happened? Compares the records of `tcpwatch life` with
+a Talk."""
 
 from collections.abc import Sequence
 
 from .actor import Actor
-from .namespace import Namespace
 from .talk import CONNECTIONS, Talk
 from .watch import Record
 
@@ -65,4 +65,3 @@ def check_times(life: Record) -> None:
 def nothing(talk: Talk) -> list[int]:
     """No bytes, for each connection."""
     return [0 for _ in talk.ports]
-

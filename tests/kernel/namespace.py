@@ -55,10 +55,8 @@ class Namespace:
 
     def nft(self, hook: str, rule: str) -> None:
         """One rule in a chain of its own (hook: input, output), in place of whatever was there before."""
-        chain = f"type filter hook {hook} priority 0; {rule}" if rule else ""
-        self.run("nft", "-f", "-", text="table inet tw\ndelete table inet tw\n")
-        if chain:
-            self.run("nft", "-f", "-", text=f"table inet tw {{ chain c {{ {chain}; }} }}\n")
+        chain = f"chain c {{\ntype filter hook {hook} priority 0\n{rule}\n}}" if rule else ""
+        self.run("nft", "-f", "-", text=f"table inet tw\ndelete table inet tw\ntable inet tw {{\n{chain}\n}}\n")
 
     def dropped(self) -> int:
         """Packets the rule's `counter` has counted."""

@@ -145,9 +145,7 @@ def test_an_unanswered_syn(room: Namespace, talk: Talk) -> None:
     [("::1", "::1", "::1"), ("::", "127.0.0.1", "127.0.0.1")],
     ids=["ipv6", "ipv4-mapped"],
 )
-def test_address_families(
-    room: Namespace, client: Actor, server: Actor, listen: str, connect: str, shown: str
-) -> None:
+def test_address_families(room: Namespace, client: Actor, server: Actor, listen: str, connect: str, shown: str) -> None:
     """IPv6 is shown as such; an IPv4 client of an IPv6 socket is shown as the IPv4 it is."""
     talk = Talk(client, server, listen, connect)
     with Watch("life", "--netns", room.name) as watch:
@@ -159,4 +157,3 @@ def test_address_families(
     assert {(life["laddr"], life["raddr"]) for life in lives} == {(shown, shown)}
     expect(lives, talk, "client", CLIENT_FIRST, talk.client, sent=talk.asked, received=talk.answered, address=shown)
     expect(lives, talk, "server", SERVER_SECOND, talk.server, sent=talk.answered, received=talk.asked, address=shown)
-

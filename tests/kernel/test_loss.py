@@ -3,6 +3,7 @@ kernel's own counters."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 
@@ -91,7 +92,7 @@ def test_recoveries_are_what_netstat_says(lossy: Lossy) -> None:
     assert {event["reason"] for event in changes} <= {"open", "disorder", "cwr", "recovery", "loss"}
     for conn in {event["conn"] for event in changes}:
         told = [event["reason"] for event in changes if event["conn"] == conn]
-        assert all(one != next_ for one, next_ in zip(told, told[1:], strict=False)), told
+        assert all(one != next_ for one, next_ in pairwise(told)), told
 
 
 def test_nothing_was_lost_on_the_way_to_us(lossy: Lossy) -> None:

@@ -19,8 +19,8 @@ Twins = list[tuple[Namespace, Actor, Actor]]
 def twins(rooms: tuple[Namespace, Namespace]) -> Iterator[Twins]:
     """The same cast in two namespaces, about to use the very same addresses and ports."""
     with ExitStack() as stack:
-        people = [(room, *(stack.enter_context(Actor(room, comm)) for comm in (b"c", b"s"))) for room in rooms]
-        yield [(room, client, server) for room, client, server in people]
+        enter = stack.enter_context
+        yield [(room, enter(Actor(room, b"c")), enter(Actor(room, b"s"))) for room in rooms]
 
 
 def open_all(twins: Twins) -> None:

@@ -33,8 +33,10 @@ def test_seen_is_delivered_and_lost(room: Namespace) -> None:
         watch.process.send_signal(signal.SIGCONT)
         watch.until(1, lambda event: event["event"] == "lost")
         watch.finish()
-    totals = re.search(r"(\d+) events seen, (\d+) delivered, (\d+) lost", watch.narration.replace(",", "").replace(
-        "seen ", "seen, ").replace("delivered ", "delivered, "))
+    totals = re.search(
+        r"(\d+) events seen, (\d+) delivered, (\d+) lost",
+        watch.narration.replace(",", "").replace("seen ", "seen, ").replace("delivered ", "delivered, "),
+    )
     assert totals, watch.narration
     seen, delivered, lost = map(int, totals.groups())
     came = Counter(event["event"] for event in watch.records)

@@ -1,6 +1,7 @@
 """Does the life of a connection say how it really went, when it went as textbooks only mention in passing?"""
 
 from collections import Counter
+from itertools import pairwise
 
 from .actor import Actor
 from .cable import FIN, SYN, Cable
@@ -55,18 +56,23 @@ def test_simultaneous_open(rooms: Rooms) -> None:
     """Two that call each other at the same time get one connection, and both are clients."""
     left, right = rooms
     lefts, rights = list(range(5000, 5000 + CONNECTIONS)), list(range(6000, 6000 + CONNECTIONS))
-    with Cable(left, right) as cable, Actor(left, b"tw-left") as one, Actor(right, b"tw-right") as other:
-        with Watch("life", "--netns", left.name) as here, Watch("life", "--netns", right.name) as there:
-            cable.hold()
-            one.do("begin", address=right.address, port=rights[0], sources=lefts)
-            other.do("begin", address=left.address, port=lefts[0], sources=rights)
-            cable.wait_for(CONNECTIONS, SYN)
-            cable.release()
-            assert one.do("finish") == other.do("finish") == [""] * CONNECTIONS
-            for step in ("shutdown", "close"):
-                one.do(step)
-                other.do("drain" if step == "shutdown" else step)
-            lives = [*here.until(CONNECTIONS), *there.until(CONNECTIONS)]
+    with (
+        Cable(left, right) as cable,
+        Actor(left, b"tw-left") as one,
+        Actor(right, b"tw-right") as other,
+        Watch("life", "--netns", left.name) as here,
+        Watch("life", "--netns", right.name) as there,
+    ):
+        cable.hold()
+        one.do("begin", address=right.address, port=rights[0], sources=lefts)
+        other.do("begin", address=left.address, port=lefts[0], sources=rights)
+        cable.wait_for(CONNECTIONS, SYN)
+        cable.release()
+        assert one.do("finish") == other.do("finish") == [""] * CONNECTIONS
+        for step in ("shutdown", "close"):
+            one.do(step)
+            other.do("drain" if step == "shutdown" else step)
+        lives = [*here.until(CONNECTIONS), *there.until(CONNECTIONS)]
     assert len(here.records) == len(there.records) == CONNECTIONS
     opened = ["SYN_SENT", "SYN_RECV", "ESTABLISHED"]
     for life in lives:
@@ -100,7 +106,7 @@ def test_the_same_tuple_again_and_again(room: Namespace) -> None:
         assert all([name for name, _ in life["states"]] == wanted for life in group)
         assert all((life["pid"], life["comm"]) == (actor.pid, "tw-again") for life in group)
         ends = sorted((life["opened_ns"], life["closed_ns"]) for life in group)
-        assert all(one[1] <= next_[0] for one, next_ in zip(ends, ends[1:], strict=False))
+        assert all(one[1] <= next_[0] for one, next_ in pairwise(ends))
 
 
 def test_connections_older_than_the_watch(room: Namespace, talk: Talk) -> None:

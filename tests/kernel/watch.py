@@ -38,7 +38,8 @@ class Watch:
         self.process = subprocess.Popen(
             [*COMMAND, *arguments, "--format", "jsonl"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        assert self.process.stdout and self.process.stderr
+        assert self.process.stdout
+        assert self.process.stderr
         self._readers = [
             threading.Thread(target=self._read, args=(self.process.stdout, self._record)),
             threading.Thread(target=self._read, args=(self.process.stderr, self._narrate)),
@@ -79,7 +80,9 @@ class Watch:
     def _wait(self, done: Callable[[], bool], what: str) -> None:
         with self._changed:
             came = self._changed.wait_for(lambda: done() or self.process.poll() is not None, DEADLINE_S) and done()
-        assert came, f"waited {what}; {len(self.records)} came\n{self.narration}" + "\n".join(map(str, self.records[:99]))
+        assert came, f"waited {what}; {len(self.records)} came\n{self.narration}" + "\n".join(
+            map(str, self.records[:99])
+        )
 
     def _read(self, pipe: IO[bytes], take: Callable[[str], None]) -> None:
         with pipe:

@@ -1,5 +1,5 @@
-"""What do other tools say about the same thing? Readers of ss, of /proc/net/netstat and snmp, and of tcpdump; they parse
-text and judge nothing."""
+"""What do other tools say about the same thing? Readers of ss, of /proc/net/netstat and snmp, and of tcpdump; they
+parse text and judge nothing."""
 
 import re
 import signal
@@ -12,7 +12,7 @@ from typing import Self
 
 from .namespace import DEADLINE_S, Namespace
 
-NUMBER = re.compile(r"^([a-z_]+):([0-9][0-9.e+]*)(?:/([0-9][0-9.e+]*))?(?:,([0-9]+))?(ms|us)?$")
+NUMBER = re.compile(r"^(?!sk:)([a-z_]+):([0-9][0-9.e+]*)(?:/([0-9][0-9.e+]*))?(?:,([0-9]+))?(?:ms|us)?$")
 RATE = re.compile(r"\b(pacing_rate|delivery_rate) ([0-9.]+)bps")
 STATES = {
     "ESTAB": "ESTABLISHED",
@@ -59,7 +59,7 @@ def _line(text: str) -> Line:
     numbers = {name.replace(" ", ""): float(value) for name, value in RATE.findall(text)}
     for word in words:
         if found := NUMBER.match(word):
-            name, first, second, third, _ = found.groups()
+            name, first, second, third = found.groups()
             numbers[name] = float(first)
             if second or third:
                 numbers[f"{name}_2"] = float(second or third)

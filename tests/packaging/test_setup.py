@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-BASICS = ("bash", "cat", "env", "mktemp", "rm")
+BASICS = ("bash", "cat", "chmod", "env", "mktemp", "rm")
 # Notes how it was called; "install" brings the compiler
 APT = """#!/bin/bash
 echo "$*" >> {calls}

@@ -1,0 +1,7 @@
+"""`python -m tcpwatch` is the command `tcpwatch`."""
+
+import sys
+
+from tcpwatch.cli import main
+
+sys.exit(main())

@@ -1,0 +1,69 @@
+"""One session on a thread of its own: folds a source's frames and publishes a fresh view now and then, so that a face
+that draws never waits for the kernel. Knows nothing of terminals."""
+
+import threading
+from collections.abc import Callable
+
+from tcpwatch.errors import TcpwatchError
+from tcpwatch.source import Source
+from tcpwatch.tracker.tracker import Tracker
+from tcpwatch.tracker.view import Key, View
+
+VIEW_INTERVAL_NS = 1_000_000_000
+
+
+class Session:
+    """Owns the source: stop() ends and closes it. All methods may be called from any thread and return at once, but
+    for stop(), which waits for the thread."""
+
+    def __init__(self, source: Source, tracker: Tracker) -> None:
+        self.error: BaseException | None = None
+        self._source = source
+        self._tracker = tracker
+        self._view: View | None = None
+        self._wanted: Key | None = None
+        self._followed: Key | None = None
+        self._listener: Callable[[], None] = lambda: None
+        self._drawn_ns = 0
+        self._thread = threading.Thread(target=self._run, name="session", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def latest(self) -> View | None:
+        return self._view
+
+    def look_at(self, key: Key | None) -> None:
+        """Which connection the views' Focus describes from now on; answered with the next frame."""
+        self._wanted = key
+
+    def set_listener(self, callback: Callable[[], None]) -> None:
+        """callback: called on the session's thread whenever `latest` or `error` has changed."""
+        self._listener = callback
+
+    def stop(self) -> None:
+        self._source.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            for frame in self._source.frames():
+                self._tracker.fold(frame)
+                if self._due(frame.end_ns):
+                    self._publish(frame.end_ns)
+        except (TcpwatchError, OSError, ValueError, IndexError, KeyError, MemoryError) as error:
+            self.error = error
+            self._listener()
+        finally:
+            self._source.close()
+
+    def _due(self, now_ns: int) -> bool:
+        return self._wanted != self._followed or now_ns - self._drawn_ns >= VIEW_INTERVAL_NS
+
+    def _publish(self, now_ns: int) -> None:
+        self._followed = self._wanted
+        self._tracker.look_at(self._followed)
+        self._drawn_ns = now_ns
+        self._view = self._tracker.view()
+        self._listener()

@@ -1,0 +1,55 @@
+"""What all screens have in common: below the smallest size that can be laid out they say so, and nothing else."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tcpwatch.tui.lines import Line, strip
+
+if TYPE_CHECKING:
+    from tcpwatch.tui.app import TcpwatchApp
+
+LEAST_WIDTH, LEAST_HEIGHT = 80, 24
+
+
+class TooSmall(Widget):
+    DEFAULT_CSS = "TooSmall { display: none; height: 1fr; padding: 1 2; }"
+
+    app: "TcpwatchApp"
+
+    def render_line(self, y: int) -> Strip:
+        size = self.app.size
+        said: list[Line] = [
+            [("terminal too small", "bright")],
+            [(f"needs {LEAST_WIDTH}x{LEAST_HEIGHT}, has {size.width}x{size.height}", "plain")],
+            [("q quits", "dim")],
+        ]
+        line = said[y] if y < len(said) else ()
+        return strip(line, self.size.width, self.app.palette).apply_style(self.rich_style)
+
+
+class Place(Screen[None]):
+    DEFAULT_CSS = """
+    Place { background: $background; color: $foreground; }
+    Place > .whole { height: 1fr; }
+    Place.-narrow > .whole, Place.-low > .whole { display: none; }
+    Place.-narrow > TooSmall, Place.-low > TooSmall { display: block; }
+    """
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (LEAST_WIDTH, "-broad")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-low"), (LEAST_HEIGHT, "-high")]
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="whole"):
+            yield from self.compose_place()
+        yield TooSmall()
+
+    def compose_place(self) -> ComposeResult:
+        """The widgets of this screen."""
+        yield from ()
+
+    def update(self) -> None:
+        """Draw the app's present view."""
