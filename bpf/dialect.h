@@ -24,7 +24,8 @@
 #define TRACEPOINT(event)       int raw_tracepoint__##event(struct bpf_raw_tracepoint_args *ctx)
 #define ARG(type, i)            ((type)ctx->args[i])
 #define ITERATOR(kind)          int bpf_iter__##kind(struct bpf_iter__##kind *ctx)
-#define READ(lvalue)            ({ typeof(lvalue) v_; bpf_probe_read_kernel(&v_, sizeof(v_), (void *)&(lvalue)); v_; })
+#define READ(lvalue) \
+	({ typeof(lvalue) v_; bpf_probe_read_kernel((void *)&v_, sizeof(v_), (void *)&(lvalue)); v_; })
 /* bit fields: accessors generated beside the structs */
 #define READ_BITS(ptr, member)  BITS_##member(ptr)
 #define READ_BITS_IN(ptr, part, member) BITS_##part##_##member(ptr)

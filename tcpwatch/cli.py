@@ -16,6 +16,7 @@ from tcpwatch.errors import FilterError, TcpwatchError, UsageError
 
 if TYPE_CHECKING:
     from tcpwatch.filter import Filter
+    from tcpwatch.frame import Probe
     from tcpwatch.kernel.source import KernelSource, Pace
 
 COMMANDS = {
@@ -179,7 +180,8 @@ def _doctor(options: Namespace) -> int:
     from tcpwatch.text.doctor import write
 
     failure: TcpwatchError | None = None
-    probes, ring_bytes = (), options.ring_mb << 20
+    probes: tuple[Probe, ...] = ()
+    ring_bytes = options.ring_mb << 20
     try:
         programs = Programs(ring_bytes, Knobs())
         probes, ring_bytes = programs.probes, programs.ring_bytes

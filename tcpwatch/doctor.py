@@ -89,21 +89,28 @@ def _verdict(facts: Facts, failure: TcpwatchError | None) -> Finding:
 
 
 def _probe(probe: Probe) -> Finding:
-    status: Status = "ok" if probe.attached else "refused"
-    return Finding("probe", f"{probe.kind}/{probe.name}", status, probe.purpose, probe.reason, probe.cure)
+    status: Status = "ok" if probe.attached else "refused" if probe.refused else "missing"
+    reason = f"{probe.reason}: {probe.without}" if probe.without else probe.reason
+    cure = privileges.cure(privileges.NEEDED) if probe.refused else ""
+    return Finding("probe", f"{probe.kind}/{probe.name}", status, probe.purpose, reason, cure)
 
 
 def _privileges(facts: Facts) -> Iterable[Finding]:
-    for name in (*privileges.NEEDED, *_OPTIONAL):
-        gain, cure = privileges.GAINS[name], privileges.cure((name,), facts.root)
+    lacking = privileges.missing(held=facts.held)
+    for name in privileges.NEEDED:
+        gain = privileges.GAINS[name]
+        if name in lacking:
+            cure = privileges.cure(lacking, facts.root)
+            yield Finding("privilege", name, "missing", gain, "nothing can be watched without it", cure)
+        else:
+            yield Finding("privilege", name, "ok", gain, "" if name in facts.held else "CAP_SYS_ADMIN includes it")
+    for name in _OPTIONAL:
+        gain = privileges.GAINS[name]
         if name in facts.held:
             yield Finding("privilege", name, "ok", gain)
-        elif not privileges.missing((name,), facts.held):
-            yield Finding("privilege", name, "ok", gain, "CAP_SYS_ADMIN includes it")
-        elif name in _OPTIONAL:
-            yield Finding("privilege", name, "missing", gain, "only this is lost without it", cure)
         else:
-            yield Finding("privilege", name, "missing", gain, "nothing can be watched without it", cure)
+            cure = privileges.cure((name,), facts.root)
+            yield Finding("privilege", name, "missing", gain, "only this is lost without it", cure)
 
 
 def _machine(found: Machine, works: bool) -> Iterable[Finding]:

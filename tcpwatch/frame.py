@@ -30,7 +30,8 @@ class Probe:
     purpose: str  # "state changes"
     attached: bool
     reason: str = ""  # why not, in the kernel's words made plain
-    cure: str = ""
+    without: str = ""  # what is missed for want of it
+    refused: bool = False  # the kernel has it and would not let us; else, where not attached, it has no such thing
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class Compiler:
         sign = _checked_sign(field, comparison)
         value = comparison.value
         match field.kind:
-            case fields.STATE:
+            case fields.STATE | fields.EXCLUDE:
                 return _accumulated((comparison,)) if sign == "=" else _accumulated((comparison,)).opposite()
             case fields.ENDPOINT | fields.PORT:
                 return self._ends(field, sign, value)
@@ -153,10 +153,11 @@ def _checked_sign(field: Field, comparison: Comparison) -> str:
             example = f"write {syntax.shown(f'{field.name} > {comparison.value.text}')}"
             raise comparison.value.fault(f"between `{field.name}` and its value stands a sign such as `>`", example)
         return "="
-    if comparison.sign not in field.kind.signs or (field.name == "exclude" and comparison.sign != "="):
-        allowed = ("=",) if field.name == "exclude" else field.kind.signs
+    if comparison.sign not in field.kind.signs:
         cure = "for ports write dport, sport or port" if field.kind is fields.ENDPOINT else ""
-        what = f"`{field.name}` is compared with {' '.join(allowed)} alone, not with {comparison.sign_word.shown}"
+        what = (
+            f"`{field.name}` is compared with {' '.join(field.kind.signs)} alone, not with {comparison.sign_word.shown}"
+        )
         raise comparison.sign_word.fault(what, cure)
     return {"~": "=", "!~": "!="}.get(comparison.sign, comparison.sign)
 

@@ -15,7 +15,7 @@ class Kind:
     needs: str  # completes "`rtt` needs ..."
     signs: tuple[str, ...] = ("=", "!=")
     units: tuple[tuple[str, float], ...] = ()
-    measure: bool = False  # measures vary by the moment: only `=` and `!=` would be no use without being said
+    measure: bool = False  # hardly ever equals anything, so a missing sign is no `=` but a slip
 
 
 _ORDER = ("=", "!=", "<", "<=", ">", ">=")
@@ -26,6 +26,7 @@ _US = (("ns", 1e-3), ("us", 1.0), ("µs", 1.0), ("μs", 1.0), ("ms", 1e3), ("s",
 _MS = (("ms", 1.0), ("s", 1e3), ("m", 6e4), ("min", 6e4), ("h", 36e5), ("d", 864e5), ("", 1e3))
 
 STATE = Kind("a state such as established")
+EXCLUDE = Kind("a state such as listening", ("=",))
 ENDPOINT = Kind("an address such as 10.0.0.0/8, 10.0.0.7:443, [2001:db8::7]:443 or :443")
 PORT = Kind("a port such as 443 or a service such as https", _ORDER)
 FAMILY = Kind("inet or inet6")
@@ -51,7 +52,7 @@ class Field:
 
 FIELDS = (
     Field("state", STATE, "", "the TCP state, or one of the groups below", ("state",)),
-    Field("exclude", STATE, "", "any state but this one", ("state",)),
+    Field("exclude", EXCLUDE, "", "any state but this one", ("state",)),
     Field("dst", ENDPOINT, "", "the remote address, network, port or both", ("raddr", "rport")),
     Field("src", ENDPOINT, "", "the local one", ("laddr", "lport")),
     Field("addr", ENDPOINT, "", "either end; `!=` means neither", ("laddr", "lport", "raddr", "rport")),

@@ -39,7 +39,7 @@ Words of the language may be in upper or lower case. A value that holds spaces, 
 
 A process may not have been found, a round trip not been measured yet. A condition on what is not known is neither
 true nor false, and neither is its `not`: such a connection passes only if the rest of the filter lets it through
-whatever the missing value were. So `rtt < 1ms` and `not rtt < 1ms` together need not show every connection.
+whatever the missing value may be. So `rtt < 1ms` and `not rtt < 1ms` need not show every connection between them.
 
 ## Fields
 """
@@ -71,8 +71,8 @@ _CLOSING = """
 
 Everything that `ss` accepts after its options is accepted, but for `dev`, `fwmark` and `autobound`: tcpwatch does not
 record what they ask for, and says so. Other differences: names are not looked up, `cgroup` takes the groups below the
-path in, an IPv4 address cut short (`10.1`) needs its prefix, ports above 65535 are refused, and no state is left out
-unless the filter says so.
+path in, an IPv4 address cut short (`10.1`) needs its prefix, ports above 65535 are refused, no state is left out
+unless the filter says so, `inet:` holds for its own address only, and `not src ::/0` is IPv4 where ss shows nothing.
 
 Names (`comm`, `cgroup`, `netns`, `verdict`): `*` stands for any characters. `comm` longer than 15 bytes is compared by
 the 15 that the kernel keeps. `netns` by inode number, by name, or by a path such as `/proc/812/ns/net`. Any process,

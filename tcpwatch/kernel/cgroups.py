@@ -6,15 +6,16 @@ from collections import deque
 
 from tcpwatch import words
 
-MOST = 65_536  # directories: bounds the memory and the walk
 WALK_EVERY_S = 5.0  # an unknown number may cost a walk this often
 
 
 class Cgroups:
-    """mounts: a file in the form of /proc/self/mounts."""
+    """mounts: a file in the form of /proc/self/mounts. most: how many cgroups are remembered, those nearest to the
+    root first; bounds the memory and the walk."""
 
-    def __init__(self, mounts: str = "/proc/self/mounts") -> None:
+    def __init__(self, mounts: str = "/proc/self/mounts", most: int = 65_536) -> None:
         self.mount = mount_point(mounts)
+        self._most = most
         self._paths: dict[int, str] = {}
         self._walk_at = float("-inf")
 
@@ -23,18 +24,18 @@ class Cgroups:
 
         number: 0 is unknown. now: monotonic seconds."""
         if number and number not in self._paths and self.mount is not None and now >= self._walk_at:
-            self._paths = _walk(self.mount)
+            self._paths = _walk(self.mount, self._most)
             self._walk_at = now + WALK_EVERY_S
         return self._paths.get(number)
 
 
-def _walk(mount: str) -> dict[int, str]:
+def _walk(mount: str, most: int) -> dict[int, str]:
     """Directory entries carry their inode number, so nothing is stat'ed but the root."""
     found = _root(mount)
     waiting = deque([""])
-    while waiting and len(found) < MOST:
+    while waiting and len(found) < most:
         parent = waiting.popleft()
-        for number, name in _children(mount + parent)[: MOST - len(found)]:
+        for number, name in _children(mount + parent)[: most - len(found)]:
             found[number] = words.clean(f"{parent}/{name}")
             waiting.append(f"{parent}/{name}")
     return found

@@ -17,7 +17,7 @@ def read_all(link: int, dtype: np.dtype, expected: int) -> np.ndarray:
     descriptor = libbpf.open_iterator(link)
     try:
         while True:
-            window = memoryview(records.view(np.uint8))[filled:]
+            window = records.view(np.uint8).data[filled:]
             if not len(window):
                 records = np.concatenate([records, np.empty(len(records), dtype)])
                 continue

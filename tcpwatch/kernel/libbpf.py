@@ -45,12 +45,14 @@ _library: C.CDLL | None = None
 _messages: list[str] = []
 
 
-@_PRINT
 def _keep_message(_level: int, text: bytes, arguments: int) -> int:
     buffer = C.create_string_buffer(_LOG_BYTES)
     C.CDLL(None).vsnprintf(buffer, _LOG_BYTES, _S(text), _P(arguments))
     _messages.append(buffer.value.decode(errors="replace"))
     return 0
+
+
+_printer = _PRINT(_keep_message)  # the library keeps a pointer to it: it must live as long
 
 
 def call(name: str, *arguments: object) -> int:
@@ -78,7 +80,7 @@ def library() -> C.CDLL:
             raise KernelLacks(
                 f"libbpf.so.1 cannot be loaded: {error}", "apt-get install libbpf1 (Debian, Ubuntu) or libbpf (Fedora)"
             ) from error
-        call("libbpf_set_print", _keep_message)
+        call("libbpf_set_print", _printer)
     return _library
 
 

@@ -1,6 +1,7 @@
 """Which programs run in the kernel, with which knobs: chooses by what the kernel has, loads, attaches, and says of each
 hook what became of it. Everything attached is owned by this process's descriptors."""
 
+import ctypes
 import errno
 import os
 import re
@@ -91,7 +92,7 @@ class Programs:
         self.probes = tuple(self._probe(hook) for hook in HOOKS)
         self._tallies = self._object.descriptor("tallies")
         self._clock = self._object.descriptor("clock")
-        self._slot = (libbpf.C.c_char * (wire.TALLY.itemsize * libbpf.possible_cpus()))()
+        self._slot = (ctypes.c_char * (wire.TALLY.itemsize * libbpf.possible_cpus()))()
 
     @property
     def ring(self) -> int:
@@ -112,7 +113,7 @@ class Programs:
 
     def clock(self) -> tuple[int, int]:
         """(CLOCK_MONOTONIC ns, jiffies) at the last snapshot's begin; (0, 0) before the first."""
-        slot = (libbpf.C.c_char * wire.CLOCK.itemsize)()
+        slot = (ctypes.c_char * wire.CLOCK.itemsize)()
         libbpf.look_up(self._clock, 0, slot)
         value = np.frombuffer(slot, wire.CLOCK)[0]
         return int(value["time_ns"]), int(value["jiffies"])
@@ -180,8 +181,9 @@ class Programs:
     def _probe(self, hook: Hook) -> Probe:
         if hook.program in self._links:
             return Probe(hook.target, hook.kind, hook.purpose, True)
-        reason = self._refused.get(hook.program) or "this kernel has no such hook"
-        return Probe(hook.target, hook.kind, hook.purpose, False, reason, hook.without)
+        refusal = self._refused.get(hook.program)
+        reason = refusal or "this kernel has no such hook"
+        return Probe(hook.target, hook.kind, hook.purpose, False, reason, hook.without, refusal is not None)
 
 
 def _image() -> bytes:
@@ -216,7 +218,7 @@ def _set_constants(opened: libbpf.Object, values: dict[str, int]) -> None:
             f"the BPF object's knobs are {sorted(slots)}, expected {sorted(values)}", "run make setup again"
         )
     for name, (offset, size) in slots.items():
-        data[offset : offset + size] = values[name].to_bytes(size, sys.byteorder)
+        memoryview(data).cast("B")[offset : offset + size] = values[name].to_bytes(size, sys.byteorder)
 
 
 def _last_words(messages: str, error: OSError) -> str:

@@ -1,11 +1,14 @@
 """Records as CSV (RFC 4180, lines end in LF): a header, the same columns as the JSON keys, unknown is an empty field.
 Data stays what it is: a name that starts with `=` is not rewritten for the sake of spreadsheets."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from tcpwatch.text.jsonl import encode
 from tcpwatch.text.lines import Coded, Column, Decimal, Fixed, join
 from tcpwatch.text.parts import Number, Part, Records, Value
+
+_SPECIAL = re.compile('[,"\r\n]').search
 
 
 class Csv:
@@ -34,4 +37,4 @@ def _field(value: Value) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else encode(value)
-    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\r\n') else text
+    return '"' + text.replace('"', '""') + '"' if _SPECIAL(text) else text

@@ -1,7 +1,7 @@
 """Draws what the doctor found, as text for people or as JSON lines for programs. Judges nothing."""
 
 import json
-import shutil
+import os
 import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -49,7 +49,7 @@ def _json_lines(report: Report) -> Iterator[str]:
 
 
 def _columns(out: TextIO) -> int:
-    columns = shutil.get_terminal_size().columns if out.isatty() else _PIPE
+    columns = os.get_terminal_size(out.fileno()).columns if out.isatty() else _PIPE
     return min(max(columns, _NARROWEST), _WIDEST)
 
 

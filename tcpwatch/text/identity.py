@@ -64,7 +64,7 @@ def connections(facts: Array, lport: Array, namespaces: Mapping[int, str]) -> Sh
     netns = one["netns"].tolist()
     names = namespace_names(netns, namespaces)
     values: dict[str, Sequence[Value]] = {
-        "conn": ["%x-%x" % key if key[1] else None for key in zip(netns, one["cookie"].tolist())],
+        "conn": [f"{n:x}-{c:x}" if c else None for n, c in zip(netns, one["cookie"].tolist())],
         "netns": [names[n] for n in netns],
         "laddr": addresses(one["laddr"]),
         "lport": [port or None for port in lport[first].tolist()],

@@ -50,7 +50,8 @@ EVENT: Mapping[str, Rule] = {
 
 def full(sockets: Array) -> Mask:
     """Neither half-open nor in TIME_WAIT: those are smaller objects and lack most of it."""
-    return np.equal(sockets["sort"], wire.FULL)
+    result: Mask = sockets["sort"] == wire.FULL
+    return result
 
 
 def alive(sockets: Array) -> Mask:
@@ -60,12 +61,12 @@ def alive(sockets: Array) -> Mask:
 
 
 def synchronized(sockets: Array) -> Mask:
-    result: Mask = full(sockets), np.isin(sockets["state"] & (_SYNCHRONIZED))
+    result: Mask = full(sockets) & np.isin(sockets["state"], _SYNCHRONIZED)
     return result
 
 
 def may_send(sockets: Array) -> Mask:
-    result: Mask = full(sockets), np.isin(sockets["state"] & (_MAY_SEND))
+    result: Mask = full(sockets) & np.isin(sockets["state"], _MAY_SEND)
     return result
 
 

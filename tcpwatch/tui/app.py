@@ -2,7 +2,9 @@
 newest view once; asks nothing else of the world."""
 
 import asyncio
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar
@@ -13,14 +15,15 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
-from tcpwatch.errors import FilterError, TcpwatchError
+from tcpwatch.errors import TcpwatchError
 from tcpwatch.tracker.view import Focus, Key, View
+from tcpwatch.tui.desk import Desk
 from tcpwatch.tui.feed import Feed
-from tcpwatch.tui.palette import DARK, LIGHT, Palette, default_theme
+from tcpwatch.tui.palette import DARK, LIGHT, SIXTEEN_DARK, SIXTEEN_LIGHT, Palette, default_theme
+from tcpwatch.tui.place import Place
 
 if TYPE_CHECKING:
     from tcpwatch.filter import Filter
-    from tcpwatch.tui.desk import Desk
 
 Export = Callable[[View, np.ndarray, str], str]
 Record = Callable[[], tuple[bool, str]]
@@ -57,13 +60,14 @@ class TcpwatchApp(App[None]):
         export: Export | None = None,
         record: Record | None = None,
     ) -> None:
-        colour = not _colour_unwanted()
+        colour = "NO_COLOR" not in os.environ
         super().__init__(ansi_color=None if colour else True)
         self.feed, self.loader, self.export, self.record = feed, loader, export, record
         self.view: View | None = None
         self.paused = self.with_closed = self.recording = False
         self.ended = ""
-        self.expression, self.filter = "", None
+        self.expression = ""
+        self.filter: Filter | None = None
         self.set_filter(expression)
         self._looked_at: Focus | None = None
         self._recording_since = 0.0
@@ -72,4 +76,142 @@ class TcpwatchApp(App[None]):
             self.register_theme(known)
         self.theme = theme or default_theme(self.console.color_system, colour)
         self.palette = self._palette()
+
+    def get_default_screen(self) -> Screen[None]:
+    
+        self.desk = Desk()
+        return self.desk
+
+    def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, lambda _: self._repaint())
+        self._end_on_signals()
+        self.feed.set_listener(lambda: self.post_message(NewView()))
+        self.post_message(NewView())  # it may have had one before it had a listener
+
+    def _end_on_signals(self) -> None:
+        """Textual gives the terminal back only when the app ends, not when the process is killed."""
+        loop = asyncio.get_running_loop()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, self.exit)
+
+    def on_new_view(self) -> None:
+        view = self.feed.latest()
+        if self.feed.error is not None:
+            self._end_of_source(self.feed.error)
+        if view is None or view is self.view:
+            return
+        if not self.paused or self.view is None:
+            self.view = view
+            self.draw()
+        elif view.focus is not None and self._looked_at is None:
+            self._looked_at = view.focus  # the picture stands still, but a connection opened now deserves its history
+            self.draw()
+
+    def _end_of_source(self, error: BaseException) -> None:
+        """With something on the screen, let it be read; without, end at once: `run` raises the error either way."""
+        if self.view is None:
+            self.exit()
+        else:
+            self.ended = error.what if isinstance(error, TcpwatchError) else f"{type(error).__name__}: {error}"
+            self.draw()
+
+    def draw(self) -> None:
+        """The screen on top shows the present view; those under it do when they are on top again."""
+        if isinstance(self.screen, Place):
+            self.screen.update()
+
+    def set_filter(self, expression: str) -> None:
+        """From now on only what the expression picks is shown; "": everything. Raises FilterError, and changes nothing."""
+        if expression.strip():
+            from tcpwatch.filter import parse
+
+            self.filter = parse(expression)
+        else:
+            self.filter = None
+        self.expression = expression.strip()
+
+    def look_at(self, key: Key) -> None:
+        """Open the details of one connection."""
+        from tcpwatch.tui.detail import Detail
+
+        self._looked_at = None
+        self.feed.look_at(key)
+        self.push_screen(Detail(key))
+
+    def look_away(self) -> None:
+        """Back from the details."""
+        self.feed.look_at(None)
+        self.pop_screen()
+        self.draw()
+
+    def focus_on(self, key: Key) -> Focus | None:
+        """What is known of that connection: from the picture on the screen, or the newest when that has nothing."""
+        for focus in (self.view.focus if self.view else None, self._looked_at):
+            if focus is not None and focus.key == key:
+                return focus
+        return None
+
+    def action_pause(self) -> None:
+        self.paused = not self.paused
+        if not self.paused and (newest := self.feed.latest()) is not None:
+            self.view = newest
+        self.draw()
+
+    def action_guide(self) -> None:
+        from tcpwatch.tui.guide import Guide
+
+        if not isinstance(self.screen, Guide):
+            self.push_screen(Guide())
+
+    def toggle_recording(self) -> str:
+        """Start or stop; what to tell the user."""
+        if self.record is None:
+            return "recording is not available here"
+        self.recording, said = self.record()
+        self._recording_since = time.monotonic()
+        return said
+
+    def recorded_ns(self) -> int:
+        return int((time.monotonic() - self._recording_since) * 1e9)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        yield SystemCommand("Theme", "Choose the colours", self.action_change_theme)
+        yield SystemCommand("Light or dark", "Turn the light on or off", self._turn_light)
+        yield SystemCommand("Help", "Keys, numbers and signs", self.action_guide)
+        yield SystemCommand("Quit", "Leave tcpwatch", self.action_quit)
+
+    def _turn_light(self) -> None:
+        pairs = {DARK.name: LIGHT.name, SIXTEEN_DARK: SIXTEEN_LIGHT, SIXTEEN_LIGHT: SIXTEEN_DARK}
+        self.theme = pairs.get(self.theme, DARK.name)
+
+    def _palette(self) -> Palette:
+        return Palette(self.current_theme.to_color_system().generate(), self.native_ansi_color, not self.no_color)
+
+    def _repaint(self) -> None:
+        self.palette = self._palette()
+        for widget in self.screen.query("*"):
+            widget.refresh()
+
+
+def run(
+    feed: Feed,
+    expression: str = "",
+    *,
+    loader: str = "",
+    theme: str | None = None,
+    export: Export | None = None,
+    record: Record | None = None,
+) -> None:
+    """Show the feed until the user quits; see TcpwatchApp. The terminal is given back whatever happens.
+
+    Raises: FilterError before anything is drawn; the feed's error after the screen is gone."""
+    app = TcpwatchApp(feed, expression, loader=loader, theme=theme, export=export, record=record)
+    try:
+        app.run()
+    finally:
+        feed.stop()
+    if feed.error is not None:
+        raise feed.error
+    if app.return_code:
+        raise TcpwatchError("the screen could not be drawn any more", "the trace above says where; please report it")

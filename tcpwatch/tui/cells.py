@@ -46,8 +46,9 @@ _STATE_ROLE: dict[int, Role] = {
 
 
 def closed(rows: np.ndarray) -> np.ndarray:
-    """True where nothing of the connection is left; a TIME_WAIT still holds its port, and is shown as one."""
-    return ((rows["flags"] & shapes.CLOSED) != 0) & (rows["state"] != wire.TIME_WAIT)
+    """True where nothing of the connection is left. A TIME_WAIT, or the FIN_WAIT2 the kernel keeps as one, still holds
+    its port, and is shown as what it is."""
+    return ((rows["flags"] & shapes.CLOSED) != 0) & (rows["state"] != wire.TIME_WAIT) & (rows["state"] != wire.FIN_WAIT2)
 
 
 def state_name(state: int) -> str:

@@ -9,12 +9,12 @@ from rich.cells import cell_len, set_cell_size
 
 from tcpwatch.tracker.view import View
 
-Role = Literal["plain", "bright", "dim", "good", "warn", "bad", "info", "title"]
+Role = Literal["plain", "fresh", "bright", "dim", "good", "warn", "bad", "info", "title"]
 Cell = tuple[str, Role]
 Draw = Callable[[View, np.ndarray, int, int], Cell]
 Keys = Callable[[View, np.ndarray, np.ndarray], Sequence[np.ndarray]]
 
-MARK_WIDTH = 2  # the cursor and the sign in front of each line
+MARK_WIDTH = 3  # the cursor and the sign in front of each line
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,10 @@ def _command(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
 
 
 def _sign(view: View, rows: np.ndarray, i: int) -> Cell:
-    if rows["flags"][i] & shapes.CLOSED and rows["state"][i] != wire.TIME_WAIT:
+    if cells.closed(rows[i : i + 1])[0]:
         return "×", "dim"
     if view.time_ns - int(rows["changed_ns"][i]) < cells.FRESH_NS:
-        return "•", "bright"
+        return "•", "fresh"
     return " ", "dim" if float(rows["idle_ms"][i]) > cells.STALE_MS else "plain"
 
 
@@ -108,7 +108,7 @@ CONNECTIONS = Sheet(
     columns=(
         Column("state", "STATE", 11, "left", 0, cells.state, cells.state_keys),
         _LOCAL,
-        Column("remote", "REMOTE", 18, "left", 1, cells.endpoint("r"), cells.endpoint_keys("r"), widest=46),
+        Column("remote", "REMOTE", 21, "left", 1, cells.endpoint("r"), cells.endpoint_keys("r"), widest=46),
         _PROCESS,
         _AGE,
         _number("rtt", "RTT", 7, 4, "rtt_us", "latency"),

@@ -36,15 +36,19 @@ def head(view: View, focus: Focus) -> list[Line]:
 
 
 def _times(view: View, row: np.void) -> Line:
-    opened = int(row["opened_ns"])
-    end = int(row["closed_ns"]) or view.time_ns
-    age = units.duration((end - opened) / 1e6) if opened else units.UNKNOWN
+    opened, closed = (_unix(view, int(row[name])) for name in ("opened_ns", "closed_ns"))
+    age = units.duration(((closed or view.time_ns) - opened) / 1e6) if opened else units.UNKNOWN
     line: list[Cell] = [("opened ", "dim"), (units.clock(opened), "plain"), ("   age ", "dim"), (age, "plain")]
-    if row["closed_ns"]:
-        line += [("   ended ", "dim"), (units.clock(int(row["closed_ns"])), "plain")]
+    if closed:
+        line += [("   ended ", "dim"), (units.clock(closed), "plain")]
     if row["flags"] & shapes.VANISHED:
         line += [("   its end was not seen, only its absence", "warn")]
     return line
+
+
+def _unix(view: View, time_ns: int) -> int:
+    """A row's time is CLOCK_MONOTONIC; 0 stays unknown."""
+    return time_ns + view.host.realtime_offset_ns if time_ns else 0
 
 
 def _owner(view: View, focus: Focus) -> list[Line]:

@@ -114,6 +114,11 @@ class FilterBar(Vertical):
         box = self.query_one(Expression)
         self.query_one(Fault).show(error, round(box.scroll_x))
 
+    @property
+    def faulty(self) -> bool:
+        """True while the expression cannot be understood."""
+        return self.query_one(Fault).error is not None
+
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()

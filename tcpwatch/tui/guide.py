@@ -82,4 +82,4 @@ def _probe(probe: Probe) -> list[Line]:
     if probe.attached:
         return [[("  ✓ ", "good"), name, (words.clean(probe.purpose), "dim")]]
     why = words.clean(f"{probe.purpose}: {probe.reason}")
-    return [[("  ▲ ", "warn"), name, (why, "warn")], [(" " * 33, "plain"), (words.clean(probe.cure), "plain")]]
+    return [[("  ▲ ", "warn"), name, (why, "warn")], [(" " * 33, "plain"), (words.clean(probe.without), "plain")]]

@@ -109,7 +109,7 @@ def _what_keys(view: View, rows: np.ndarray, which: np.ndarray) -> Sequence[np.n
 
 def _sign(view: View, rows: np.ndarray, i: int) -> Cell:
     fresh = view.time_ns - int(rows["changed_ns"][i]) < cells.FRESH_NS
-    return sign_of(int(view.events["kind"][i]))[0], "bright" if fresh else "plain"
+    return sign_of(int(view.events["kind"][i]))[0], "fresh" if fresh else "plain"
 
 
 def _first(view: View) -> int:

@@ -18,7 +18,7 @@ DARK = Theme(
     warning="#e3b341",
     error="#ff7b72",
     accent="#6cb6ff",
-    foreground="#cdd6e0",
+    foreground="#e8eef5",
     background="#0e131a",
     surface="#151c26",
     panel="#1c2633",
@@ -32,7 +32,7 @@ LIGHT = Theme(
     warning="#8a5a00",
     error="#bf2633",
     accent="#0a5fb4",
-    foreground="#222c38",
+    foreground="#10161d",
     background="#fbfcfd",
     surface="#f0f3f6",
     panel="#e2e8ee",
@@ -41,6 +41,7 @@ LIGHT = Theme(
 SIXTEEN_DARK, SIXTEEN_LIGHT = "ansi-dark", "ansi-light"
 
 _SOURCE: dict[Role, str] = {"good": "success", "warn": "warning", "bad": "error", "info": "primary"}
+_SHADES: dict[Role, float] = {"dim": 0.5, "title": 0.68, "plain": 0.82}  # of the way to the foreground
 
 
 class Palette:
@@ -62,13 +63,13 @@ class Palette:
         return style + Style(bgcolor=self._mixed("background", "primary", 0.22))
 
     def _role(self, role: Role) -> Style:
-        if role == "dim":
-            return Style(dim=True) if self._ansi else Style(color=self._mixed("background", "foreground", 0.56))
-        bold = role in ("bright", "title", "bad")
+        if role == "dim" and self._ansi:
+            return Style(dim=True)
+        bold = role in ("bright", "bad") or (self._ansi and role == "fresh")
         if not self._colour:
             return Style(bold=bold)
-        if role == "title":
-            return Style(bold=True) if self._ansi else Style(color=self._mixed("background", "foreground", 0.75))
+        if role in _SHADES and not self._ansi:
+            return Style(color=self._mixed("background", "foreground", _SHADES[role]))
         return Style(color=self._colour_of(_SOURCE.get(role, "foreground")).rich_color, bold=bold)
 
     def _colour_of(self, name: str) -> Color:

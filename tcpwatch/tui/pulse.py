@@ -62,12 +62,12 @@ class Pulse(Widget):
             out.append((f"[{i + 1} {name}]" if on else f" {i + 1} {name} ", "bright" if on else "dim"))
         return out
 
-    def on_click(self, event: events.Click) -> None:
+    async def on_click(self, event: events.Click) -> None:
         edge = self.size.width - length(self._tabs())
         for i, (text, _) in enumerate(self._tabs()):
             edge += len(text)
             if event.y == 0 and event.x - 1 < edge and event.x - 1 >= edge - len(text):
-                self.app.main.open_page(i)
+                await self.app.desk.open_page(i)
 
 
 def _identity(app: "TcpwatchApp", width: int) -> list[Cell]:
@@ -111,7 +111,7 @@ def _rates(view: View) -> list[tuple[str, str, np.ndarray, Role]]:
     pulse = view.pulse
     rates: tuple[tuple[str, np.ndarray, Role], ...] = (
         ("new", pulse.opened, "info"),
-        ("closed", pulse.closed, "plain"),
+        ("closed", pulse.closed, "title"),
         ("retrans", pulse.retransmits, "warn"),
         ("resets", pulse.resets, "bad"),
     )

@@ -97,6 +97,9 @@ class Table(ScrollView, can_focus=True):
             super().__init__()
             self.key = key
 
+    class Moved(Message):
+        """The cursor is on another line, or holds another line."""
+
     app: "TcpwatchApp"
 
     def __init__(self, sheet: Sheet) -> None:
@@ -160,7 +163,7 @@ class Table(ScrollView, can_focus=True):
         if round(self.scroll_y) == top:
             self.refresh_line(before)
             self.refresh_line(self.cursor)
-        self.app.cursor_moved()
+        self.post_message(self.Moved())
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """The wheel and the scroll bar take the cursor along at the edges."""
@@ -182,7 +185,7 @@ class Table(ScrollView, can_focus=True):
         self.cursor, self.name_held = 0, None
         self._scroll(0)
         self.refresh()
-        self.app.cursor_moved()
+        self.post_message(self.Moved())
 
     def action_bottom(self) -> None:
         self.move_to(len(self.shown.order) - 1 if self.shown else 0)
@@ -209,26 +212,25 @@ class Table(ScrollView, can_focus=True):
         self._scroll(round(self.scroll_y))
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.scrollable_content_region.width
         line = y + round(self.scroll_y)
         base = self.rich_style
         if self.shown is None or line >= len(self.shown.order):
             return Strip.blank(width, base)
         cursor = line == self.cursor and self.has_focus
-        return Strip(self._cells(self.shown, line, cursor), width).apply_style(base)
+        return Strip(self._cells(self.shown, line, width, cursor), width).apply_style(base)
 
     def _columns(self, width: int) -> list[tuple[Column, int]]:
         if self._fitted[0] != width:
             self._fitted = width, fit(self.sheet.columns, width)
         return self._fitted[1]
 
-    def _cells(self, shown: Shown, line: int, cursor: bool) -> list[Segment]:
+    def _cells(self, shown: Shown, line: int, width: int, cursor: bool) -> list[Segment]:
         palette, i = self.app.palette, int(shown.order[line])
-        width = self.size.width
         sign, row_role = self.sheet.sign(shown.view, shown.rows, i)
         parts = [
             Segment(_CURSOR if line == self.cursor else _PLAIN, palette.style("info", cursor)),
-            Segment(sign, palette.style(row_role, cursor)),
+            Segment(sign + " ", palette.style(row_role, cursor)),
         ]
         gap = Segment(" " * gap_of(width), palette.style("plain", cursor))
         for column, cell_width in self._columns(width):

@@ -33,7 +33,7 @@ def with_only(capabilities: tuple[str, ...], code: str, *arguments: str) -> str:
 
 @contextmanager
 def sleeper(*prefix: str) -> Iterator[int]:
-    """The process number of a child that runs, behind `prefix` (a command that ends in exec), until it is told to end."""
+    """The process number of a child, there while the context lasts. prefix: a command that execs what follows it."""
     code = "import sys; print(flush=True); sys.stdin.read()"
     command = [*prefix, sys.executable, "-c", code]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:

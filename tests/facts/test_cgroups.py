@@ -1,10 +1,10 @@
+import ctypes
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tcpwatch.kernel import cgroups
 from tcpwatch.kernel.cgroups import WALK_EVERY_S, Cgroups, mount_point
 
 from .real import needs_root
@@ -55,10 +55,9 @@ def test_a_new_cgroup_is_found_when_the_next_walk_is_due(tmp_path: Path, tree: P
     assert found.path(late, 100 + WALK_EVERY_S) == "/late.service"
 
 
-def test_the_walk_is_bounded(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_walk_is_bounded(tmp_path: Path, tree: Path) -> None:
     """What lies nearest to the root is kept."""
-    monkeypatch.setattr(cgroups, "MOST", 2)
-    found = Cgroups(mounts(tmp_path, tree))
+    found = Cgroups(mounts(tmp_path, tree), most=2)
     assert found.path(number(tree / "system.slice"), 0) == "/system.slice"
     assert found.path(number(tree / "system.slice/ssh.service"), 0) is None
 
@@ -91,6 +90,22 @@ def real() -> Iterator[Path]:
     made.parent.rmdir()
 
 
+class Handle(ctypes.Structure):
+    """struct file_handle with room for a cgroup's, which is its number."""
+
+    _fields_ = (("bytes", ctypes.c_uint), ("kind", ctypes.c_int), ("number", ctypes.c_uint64))
+
+
+def kernels_number(directory: Path) -> int:
+    """The kernel's own number of a cgroup, as bpf_get_current_cgroup_id() would give it."""
+    handle, mount = Handle(8, 0, 0), ctypes.c_int()
+    libc = ctypes.CDLL(None, use_errno=True)
+    at_fdcwd = -100
+    done = libc.name_to_handle_at(at_fdcwd, bytes(directory), ctypes.byref(handle), ctypes.byref(mount), 0)
+    assert done == 0, os.strerror(ctypes.get_errno())
+    return int(handle.number)
+
+
 def test_a_real_cgroup(real: Path) -> None:
-    """The number is the one the kernel has: name_to_handle_at, which systemd and bpf_get_current_cgroup_id share."""
-    assert Cgroups().path(number(real), 0) == f"/{real.parent.name}/inner"
+    """The path is found under the number that the kernel itself uses."""
+    assert Cgroups().path(kernels_number(real), 0) == f"/{real.parent.name}/inner"

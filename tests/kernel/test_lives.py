@@ -1,5 +1,7 @@
 """Does the life of a connection say how it really went, when it went as in the textbook?"""
 
+from collections import Counter
+
 import pytest
 
 from .actor import Actor
@@ -96,9 +98,14 @@ def test_a_reset(room: Namespace, talk: Talk, first: str) -> None:
     expect(lives, talk, "client", CLIENT_RESET, talk.client, sent=talk.asked, received=talk.answered)
     expect(lives, talk, "server", SERVER_RESET, talk.server, sent=talk.answered, received=talk.asked)
     remote = "rport" if first == "client" else "lport"
-    told = sorted((event["event"], event[remote] == talk.port, event["pid"]) for event in resets)
-    sent, received = ("reset_sent", True, sender.pid), ("reset_received", False, receiver.pid)
-    assert told == [received] * CONNECTIONS + [sent] * CONNECTIONS
+    told = Counter((event["event"], event[remote] == talk.port, event["pid"]) for event in resets)
+    assert told.pop(("reset_sent", True, sender.pid)) == CONNECTIONS
+    # an accepted socket's process may not have been looked up yet when the reset comes: unknown, never another
+    assert (
+        told.pop(("reset_received", False, receiver.pid), 0) + told.pop(("reset_received", False, None), 0)
+        == CONNECTIONS
+    )
+    assert not told
 
 
 def test_refused(room: Namespace, client: Actor, server: Actor) -> None:
@@ -126,18 +133,21 @@ def test_refused(room: Namespace, client: Actor, server: Actor) -> None:
 
 def test_an_unanswered_syn(room: Namespace, talk: Talk) -> None:
     """Silence: the SYN is sent again as often as allowed, then the life ends as it began."""
-    room.nft("input", f"tcp dport {talk.port} drop")
+    room.nft("input", f"tcp dport {talk.port} counter drop")
     with Watch("events", "--netns", room.name) as events, Watch("life", "--netns", room.name) as watch:
         talk.ports = talk.client.do("begin", address=talk.address, port=talk.port, count=CONNECTIONS, syns=1)
         assert talk.client.do("finish") == ["ETIMEDOUT"] * CONNECTIONS
         watch.until(CONNECTIONS)
         lives = watch.finish()
-        retransmits = events.until(CONNECTIONS, lambda event: event["event"] == "retransmit")
+        repeats = room.dropped() - CONNECTIONS
+        again = events.until(repeats, lambda event: event["event"] == "retransmit")
         talk.client.do("close")
-    assert len(lives) == len(retransmits) == CONNECTIONS
-    none, once = nothing(talk), [1] * CONNECTIONS
-    expect(lives, talk, "client", ["SYN_SENT"], talk.client, sent=none, received=none, retrans=once)
-    assert {(event["new_state"], event["count"]) for event in retransmits} == {("SYN_SENT", 1)}
+    assert len(lives) == CONNECTIONS
+    assert len(again) == repeats >= CONNECTIONS
+    assert {(event["new_state"], event["count"]) for event in again} == {("SYN_SENT", 1)}
+    times = Counter(event["lport"] for event in again)
+    none, told = nothing(talk), [times[port] for port in talk.ports]
+    expect(lives, talk, "client", ["SYN_SENT"], talk.client, sent=none, received=none, retrans=told)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ COUNTERS = {
     "cwnd": ("cwnd", 1, None),
     "mss": ("mss", 1, None),
     "pmtu": ("pmtu", 1, None),
-    "snd_wnd": ("snd_wnd", 1, None),
+    "snd_wnd": ("snd_wnd", 1, 0),
 }
 
 
@@ -77,7 +77,7 @@ def within(value: Said, first: Said, last: Said) -> bool:
 
 def numbers_of_row(row: Record) -> dict[str, Said]:
     """Under the JSON's names. ss shows no ssthresh from 65535 on, and rates in bits."""
-    told = {name: row[name] for name in COUNTERS}
+    told = {name: row[name] or absent for name, (_, _, absent) in COUNTERS.items()}
     told["ssthresh"] = row["ssthresh"] if (row["ssthresh"] or 65535) < 65535 else None
     told["wscale"] = row["wscale"]
     told |= {name: bool(row[name]) for name in ("sack", "timestamps", "ecn")}

@@ -80,7 +80,7 @@ def test_simultaneous_open(rooms: Rooms) -> None:
         end = ["FIN_WAIT1", "FIN_WAIT2"] if first else ["CLOSE_WAIT", "LAST_ACK"]
         names = [name for name, _ in life["states"]]
         actor = one if first else other
-        assert names[: len(opened) + len(end)] == opened + end, life
+        assert names[: len(opened) + len(end)] == opened + end, names
         assert names[len(opened) + len(end) :] in ([], ["TIME_WAIT"]) if first else len(names) == 5, life
         assert (life["role"], life["pid"], life["comm"]) == ("client", actor.pid, actor.comm.decode()), life
         check_times(life)

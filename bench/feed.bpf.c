@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * Fills a ring with lives, far faster than sockets could live them: each run puts `batch` records of bpf/wire.h's own
+ * layout into the ring. Nothing is attached: user space runs it (BPF_PROG_TEST_RUN), so nobody else pays for it.
+ *
+ * A pair is 9 records, as a loopback connection makes them: 5 of the client's socket, 4 of the server's. ABREAST pairs
+ * are alive at a time. Time goes on by `step_ns` a record, from `begin_ns`.
+ */
+#include "dialect.h"
+#include "wire.h"
+
+LICENSE("Dual MIT/GPL")
+
+#define STEPS 9
+#define ABREAST 64
+
+KNOB(u64, begin_ns, 0)
+KNOB(u64, step_ns, 333)
+
+MAP_RING(ring, 1 << 20)
+
+struct feed_state {
+	u64 made;  /* records, over all runs */
+	u64 batch; /* records per run */
+};
+MAP_ARRAY(state, struct feed_state, 1)
+
+enum { CLIENT_END = 0, SERVER_END = 1 };
+struct step {
+	u8 end, old_state, new_state, spoken; /* spoken: the 64 bytes have gone both ways */
+};
+
+static const struct step STORY[16] = { /* a power of two long, so that the verifier sees the bound */
+	{CLIENT_END, ST_CLOSE, ST_SYN_SENT, 0},
+	{SERVER_END, ST_SYN_RECV, ST_ESTABLISHED, 0},
+	{CLIENT_END, ST_SYN_SENT, ST_ESTABLISHED, 0},
+	{CLIENT_END, ST_ESTABLISHED, ST_FIN_WAIT1, 1},
+	{SERVER_END, ST_ESTABLISHED, ST_CLOSE_WAIT, 1},
+	{CLIENT_END, ST_FIN_WAIT1, ST_FIN_WAIT2, 1},
+	{SERVER_END, ST_CLOSE_WAIT, ST_LAST_ACK, 1},
+	{CLIENT_END, ST_FIN_WAIT2, ST_CLOSE, 1},
+	{SERVER_END, ST_LAST_ACK, ST_CLOSE, 1},
+};
+
+ALWAYS_INLINE void put_loopback(u8 *address, u8 last)
+{
+	__builtin_memset(address, 0, 16);
+	address[10] = address[11] = 0xff;
+	address[12] = 127;
+	address[15] = last;
+}
+
+ALWAYS_INLINE void tell(struct tw_event *e, u64 number)
+{
+	u64 round = number / (STEPS * ABREAST), within = number % (STEPS * ABREAST);
+	u64 pair = round * ABREAST + within % ABREAST;
+	const struct step *step = &STORY[(within / ABREAST) & 15];
+	u16 client_port = 10000 + pair % 50000;
+
+	__builtin_memset(e, 0, sizeof(*e));
+	e->time_ns = begin_ns + number * step_ns;
+	e->cookie = 2 * pair + step->end + 1;
+	e->kind = TW_STATE;
+	e->flags = TW_EVENT_SOCKET | (step->old_state == ST_FIN_WAIT2 ? TW_EVENT_FIN_RECEIVED : 0);
+	e->family = FAMILY_INET;
+	e->old_state = step->old_state;
+	e->new_state = step->new_state;
+	e->netns = 1;
+	e->count = 1;
+	put_loopback(e->laddr, step->end == CLIENT_END ? 1 : 10);
+	put_loopback(e->raddr, step->end == CLIENT_END ? 10 : 1);
+	e->lport = step->end == CLIENT_END ? client_port : 443;
+	e->rport = step->end == CLIENT_END ? 443 : client_port;
+	e->bytes_sent = e->bytes_acked = e->bytes_received = step->spoken * 64;
+	e->srtt_us = 40;
+	e->rttvar_us = 12;
+	e->min_rtt_us = 9;
+	e->cwnd = 10;
+	e->ssthresh = 0x7fffffff;
+	e->mss = 32768;
+	e->segs_out = e->segs_in = 1 + 2 * step->spoken;
+	if (step->end == CLIENT_END && step->old_state == ST_CLOSE) {
+		e->pid = 4711;
+		__builtin_memcpy(e->comm, "client", 7);
+	}
+}
+
+static long feed_one(u32 index, struct feed_state *s)
+{
+	struct tw_event *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+
+	if (!e)
+		return 1; /* full: `made` counts what is in the ring, and nothing is left out of the story */
+	tell(e, s->made);
+	s->made++;
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+SEC("syscall") int feed(void *context)
+{
+	u32 first = 0;
+	struct feed_state *s = bpf_map_lookup_elem(&state, &first);
+
+	if (s)
+		bpf_loop(s->batch, feed_one, s, 0);
+	return 0;
+}

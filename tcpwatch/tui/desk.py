@@ -1,0 +1,160 @@
+"""The main screen: the pulse above, one of the views in the middle, the filter and the last line below. Turns keys into
+wishes; how each view looks is its own matter."""
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from tcpwatch.errors import FilterError, TcpwatchError
+from tcpwatch.tui.columns import Role
+from tcpwatch.tui.filterbar import FilterBar
+from tcpwatch.tui.page import TablePage
+from tcpwatch.tui.place import Place
+from tcpwatch.tui.pulse import Pulse
+from tcpwatch.tui.status import Status
+from tcpwatch.tui.table import Table
+from tcpwatch.tui.views import VIEWS, Page
+
+if TYPE_CHECKING:
+    from tcpwatch.tui.app import TcpwatchApp
+
+
+class Desk(Place):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "filter", show=False),
+        Binding("escape", "clear", "clear", show=False),
+        Binding("tab", "step(1)", "next view", show=False),
+        Binding("shift+tab", "step(-1)", "previous view", show=False),
+        Binding("s", "sort", "sort", show=False),
+        Binding("S", "turn", "turn the sort", show=False),
+        Binding("t", "closed", "show closed", show=False),
+        Binding("e", "export", "export", show=False),
+        Binding("r", "record", "record", show=False),
+        *(Binding(str(i + 1), f"open({i})", name, show=False) for i, (name, _) in enumerate(VIEWS)),
+    ]
+
+    app: "TcpwatchApp"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pulse = Pulse(tuple(name for name, _ in VIEWS))
+        self.pages: dict[int, Widget] = {0: VIEWS[0][1]()}
+        self.body = Vertical(self.pages[0])
+        self.bar, self.status = FilterBar(), Status()
+
+    @property
+    def page(self) -> Page:
+        return cast(Page, self.pages[self.pulse.current])
+
+    def compose_place(self) -> ComposeResult:
+        yield self.pulse
+        yield self.body
+        yield self.bar
+        yield self.status
+
+    def on_mount(self) -> None:
+        self.page.focus_here()
+
+    def update(self) -> None:
+        self.page.update()
+        self.pulse.refresh()
+        self.refresh_count()
+
+    def refresh_count(self) -> None:
+        self.status.show(self.page.count())
+
+    async def open_page(self, number: int) -> None:
+        """Put one of the views on the screen; it is built when it is first asked for."""
+        if number not in self.pages:
+            self.pages[number] = VIEWS[number][1]()
+            await self.body.mount(self.pages[number])
+        self.pulse.current = number
+        for at, page in self.pages.items():
+            page.display = at == number
+        self.page.focus_here()
+        self.update()
+
+    async def action_open(self, number: int) -> None:
+        await self.open_page(number)
+
+    async def action_step(self, by: int) -> None:
+        await self.open_page((self.pulse.current + by) % len(VIEWS))
+
+    def action_sort(self) -> None:
+        if isinstance(self.page, TablePage):
+            self.page.next_sort()
+
+    def action_turn(self) -> None:
+        if isinstance(self.page, TablePage):
+            self.page.turn_sort()
+
+    def action_closed(self) -> None:
+        self.app.with_closed = not self.app.with_closed
+        self.update()
+        self._say("closed connections are shown, marked ×" if self.app.with_closed else "closed connections are hidden")
+
+    def action_export(self) -> None:
+        shown = self.page.table.shown if isinstance(self.page, TablePage) else None
+        if self.app.export is None or shown is None or shown.rows is not shown.view.connections:
+            self._say("export is not available here", "warn")
+            return
+        try:
+            self._say(self.app.export(shown.view, shown.order, self.app.expression))
+        except (TcpwatchError, OSError) as error:
+            self._say(f"not exported: {error}", "bad")
+
+    def action_record(self) -> None:
+        try:
+            self._say(self.app.toggle_recording())
+        except (TcpwatchError, OSError) as error:
+            self._say(f"not recorded: {error}", "bad")
+        self.pulse.refresh()
+
+    def _say(self, text: str, role: Role = "bright") -> None:
+        self.status.say((text, role))
+
+    def action_filter(self) -> None:
+        self.bar.open(self.app.expression)
+
+    def action_clear(self) -> None:
+        self._filter("")
+
+    def _filter(self, expression: str) -> None:
+        try:
+            self.app.set_filter(expression)
+        except FilterError as error:
+            self.bar.fault(error)
+            return
+        self.bar.fault(None)
+        self.update()
+
+    @on(FilterBar.Changed)
+    def _filter_typed(self, event: FilterBar.Changed) -> None:
+        self._filter(event.expression)
+
+    @on(FilterBar.Kept)
+    def _filter_kept(self) -> None:
+        if not self.bar.faulty:
+            self._close_bar()
+
+    @on(FilterBar.Dropped)
+    def _filter_dropped(self) -> None:
+        self._filter("")
+        self._close_bar()
+
+    def _close_bar(self) -> None:
+        self.bar.close()
+        self.page.focus_here()
+        self.refresh_count()
+
+    @on(Table.Moved)
+    def _moved(self) -> None:
+        self.refresh_count()
+
+    @on(Table.Opened)
+    def _opened(self, event: Table.Opened) -> None:
+        self.app.look_at(event.key)

@@ -1,0 +1,38 @@
+"""Compiles the BPF C with the distribution's bcc and has the kernel's verifier judge each program; attaches nothing.
+Runs under the interpreter that has bcc. Arguments: the directory of the C, a directory of headers. Prints one line per
+program."""
+
+import os
+import sys
+
+SOURCE, HEADERS = sys.argv[1:]
+os.environ["BCC_KERNEL_SOURCE"] = HEADERS
+from bcc import BPF, lib  # type: ignore[import-not-found]  # noqa: E402 - reads the variable when imported
+
+MAPS = {"ring": (27, 0, 0, 1 << 20), "tallies": (6, 4, 16, 6), "clock": (2, 4, 16, 1)}  # type, key, value, entries
+KNOBS = {"wake_at_bytes": 1 << 19, "want_lport_max": 65535, "want_rport_max": 65535, "want_time_wait": 1}
+KNOBS |= dict.fromkeys(("own_pid", "want_netns", "want_family", "want_lport_min", "want_rport_min"), 0)
+KNOBS |= dict.fromkeys(("reset_has_reason", "retransmit_has_error"), 1)
+
+
+class Unattached(BPF):  # type: ignore[misc]
+    def _trace_autoload(self) -> None:
+        """Loads and attaches everything in bcc; here the test says what is loaded."""
+
+
+def descriptor(kind: int, key: int, value: int, entries: int) -> int:
+    made: int = lib.bcc_create_map(kind, b"tcpwatch_test", key, value, entries, 0)
+    if made < 0:
+        sys.exit("a map cannot be created")
+    return made
+
+
+flags = [f"-I{HEADERS}", f"-I{SOURCE}", "-Werror", "-Wno-error=unused-value"]
+flags += [f"-D{name}_fd={descriptor(*shape)}" for name, shape in MAPS.items()]
+flags += [f"-D{name}={value}" for name, value in KNOBS.items()]
+with open(f"{SOURCE}/tcpwatch.bpf.c", encoding="utf-8") as file:
+    program = Unattached(text=file.read(), cflags=flags)
+for line in sys.stdin:
+    name = line.strip()
+    kind = BPF.TRACING if name.startswith("bpf_iter__") else BPF.RAW_TRACEPOINT
+    print(name, program.load_func(name.encode(), kind).fd > 0)

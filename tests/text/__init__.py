@@ -1,0 +1,1 @@
+"""Tests of the headless faces: records, their keys, and the three formats."""
