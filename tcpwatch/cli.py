@@ -26,7 +26,9 @@ COMMANDS = {
     "snapshot": "every socket now, once, as ss -tin shows them",
     "doctor": "what this kernel, these privileges and these sysctls allow",
 }
-_FILTER_HELP = "the filter language is ss's and more: state established and ( dport = :443 or comm = nginx ) and rtt > 50ms"
+_FILTER_HELP = (
+    "the filter language is ss's and more: state established and ( dport = :443 or comm = nginx ) and rtt > 50ms"
+)
 _RING_MB = 32
 
 
@@ -82,7 +84,9 @@ def _add_options(parser: ArgumentParser, command: str) -> None:
     if command == "doctor":
         parser.add_argument("--format", choices=("text", "jsonl"), default="text")
         return
-    parser.add_argument("-f", "--filter", metavar="EXPR", default="", help="show only what matches; see docs/filters.md")
+    parser.add_argument(
+        "-f", "--filter", metavar="EXPR", default="", help="show only what matches; see docs/filters.md"
+    )
     parser.add_argument("words", nargs="*", metavar="EXPR", help="the filter as trailing words, as ss takes it")
     parser.add_argument(
         "--netns", default="all", metavar="all|self|NAME|PATH", help="which network namespaces (default all)"
@@ -131,7 +135,9 @@ def _stream(options: Namespace) -> int:
     pace = Pace(tick=0.02 if one_look else 0.1, share=1.0 if one_look else 0.02)
     source = _source(options, wanted, pace, time_wait=one_look)
     tracker = Tracker()
-    writer = Writer(options.command, options.format, sys.stdout.buffer, wanted if _expression(options) else None, options.count)
+    writer = Writer(
+        options.command, options.format, sys.stdout.buffer, wanted if _expression(options) else None, options.count
+    )
     ending = _Ending(source, None if one_look else options.duration)
     try:
         writer.header()
@@ -156,8 +162,11 @@ def _live(options: Namespace) -> int:
         raise UsageError(
             "the live view needs a terminal", "use tcpwatch events, life or snapshot where the output goes elsewhere"
         )
+    if not sys.stderr.isatty():
+        os.dup2(sys.stdout.fileno(), sys.stderr.fileno())  # Textual draws on stderr
     from tcpwatch.kernel.source import Pace
     from tcpwatch.live import Session
+    from tcpwatch.text import export
     from tcpwatch.tracker.tracker import Tracker
     from tcpwatch.tui.app import run
 
@@ -166,7 +175,7 @@ def _live(options: Namespace) -> int:
     session = Session(source, Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000))
     session.start()
     try:
-        run(session, _expression(options))
+        run(session, _expression(options), theme=options.theme, export=export.connections)
     finally:
         session.stop()
     if session.error is not None:

@@ -155,9 +155,8 @@ def _checked_sign(field: Field, comparison: Comparison) -> str:
         return "="
     if comparison.sign not in field.kind.signs:
         cure = "for ports write dport, sport or port" if field.kind is fields.ENDPOINT else ""
-        what = (
-            f"`{field.name}` is compared with {' '.join(field.kind.signs)} alone, not with {comparison.sign_word.shown}"
-        )
+        known = " ".join(field.kind.signs)
+        what = f"`{field.name}` is compared with {known} alone, not with {comparison.sign_word.shown}"
         raise comparison.sign_word.fault(what, cure)
     return {"~": "=", "!~": "!="}.get(comparison.sign, comparison.sign)
 

@@ -202,6 +202,16 @@ def states(numbers: frozenset[int]) -> Condition:
     return Constant(bool(numbers)) if numbers in (STATES, frozenset()) else State("state", numbers)
 
 
+def _begin(values: np.ndarray, wanted: bytes, bits: int) -> np.ndarray:
+    """values: 16 bytes a row; (rows,) bool where the first bits are the wanted ones'. As halves of 64 bits, which is
+    five times as fast as bytes; their order is of no matter to a masked equality."""
+    cover = np.frombuffer(((1 << 128) - (1 << (128 - bits))).to_bytes(16, "big"), np.uint64)
+    target = np.frombuffer(wanted.ljust(16, b"\0"), np.uint64) & cover
+    halves = np.ascontiguousarray(values).view(np.uint64).reshape(-1, 2)
+    same: np.ndarray = ((halves[:, 0] & cover[0]) == target[0]) & ((halves[:, 1] & cover[1]) == target[1])
+    return same
+
+
 @dataclass(frozen=True, slots=True)
 class Network(_Column):
     """The first `bits` of a 16-byte address."""
@@ -211,10 +221,7 @@ class Network(_Column):
     inside: bool = True
 
     def certain(self, values: np.ndarray, names: Names) -> np.ndarray:
-        cover = np.frombuffer(((1 << 128) - (1 << (128 - self.bits))).to_bytes(16, "big"), np.uint64)
-        wanted = np.frombuffer(self.address, np.uint64) & cover
-        halves = np.ascontiguousarray(values).view(np.uint64)  # byte order is of no matter to a masked equality
-        same: np.ndarray = ((halves[:, 0] & cover[0]) == wanted[0]) & ((halves[:, 1] & cover[1]) == wanted[1])
+        same = _begin(values, self.address, self.bits)
         return same if self.inside else ~same
 
     def opposite(self) -> Condition:
@@ -234,11 +241,13 @@ class Text(_Column):
     same: bool = True
 
     def certain(self, values: np.ndarray, names: Names) -> np.ndarray:
-        # Only these can be written otherwise in the kernel's bytes than they are shown
-        if values.dtype.kind != "S" or not self.text.isascii() or "*" in self.text or "?" in self.text:
+        head, star, tail = self.text.partition("*")
+        # Shown otherwise than the kernel's bytes are control characters (`?`) and what is not ASCII
+        if tail or "?" in head or not head.isascii() or values.dtype != "S16" or len(head) > 15:
             return self._by_pattern(values)
-        equal: np.ndarray = values == self.text.encode()
-        return equal if self.same else ~equal & (values != b"")
+        begins = _begin(values, head.encode(), 8 * len(head)) if star else values == head.encode()
+        certain: np.ndarray = (begins == self.same) & (values != b"")
+        return certain
 
     def _by_pattern(self, values: np.ndarray) -> np.ndarray:
         found = values.tolist()

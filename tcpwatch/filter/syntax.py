@@ -144,7 +144,7 @@ def _sign(word: Word | None) -> str:
 def field_of(word: Word) -> fields.Field:
     """The field a word names. Raises FilterError with what was probably meant."""
     field = fields.find(word.text)
-    if field is not None and not word.quoted:
+    if field is not None:
         return field
     if word.text.lower() in fields.REFUSED:
         what = f"{word.shown} is known to ss alone: tcpwatch does not record {fields.REFUSED[word.text.lower()]}"
@@ -155,6 +155,9 @@ def field_of(word: Word) -> fields.Field:
 def _meant(name: str) -> str:
     if fields.state_numbers(name) is not None:
         return f"did you mean `state {name.lower()}`?"
+    field, colon, rest = name.partition(":")
+    if colon and fields.find(field) is not None:
+        return f"did you mean {shown(f'{field} :{rest}')}?"
     if re.match(r"[\[*:0-9]", name):
         return f"did you mean {shown('dst ' + name)} or {shown('dport = ' + name)}?"
     close = fields.nearest(name.replace("-", "_"), (*fields.BY_NAME, "inet", "inet6", "not", "and", "or"))

@@ -5,6 +5,8 @@ import ctypes as C
 import os
 from collections.abc import Callable
 
+import numpy as np
+
 from tcpwatch.errors import KernelLacks
 
 _P, _I, _U32, _S, _SIZE = C.c_void_p, C.c_int, C.c_uint32, C.c_char_p, C.c_size_t
@@ -179,8 +181,8 @@ def possible_cpus() -> int:
     return call("libbpf_num_possible_cpus")
 
 
-def look_up(descriptor: int, key: int, value: C.Array[C.c_char]) -> None:
-    """Read one slot of an array map into value."""
+def look_up(descriptor: int, key: int, value: np.ndarray) -> None:
+    """Read one slot of an array map into value, which must have its size (times the possible CPUs, where per CPU)."""
     index = C.c_uint32(key)
-    if call("bpf_map_lookup_elem", descriptor, C.byref(index), value):
+    if call("bpf_map_lookup_elem", descriptor, C.byref(index), value.ctypes.data):
         raise os_error("map lookup")

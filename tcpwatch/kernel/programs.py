@@ -1,7 +1,6 @@
 """Which programs run in the kernel, with which knobs: chooses by what the kernel has, loads, attaches, and says of each
 hook what became of it. Everything attached is owned by this process's descriptors."""
 
-import ctypes
 import errno
 import os
 import re
@@ -92,7 +91,7 @@ class Programs:
         self.probes = tuple(self._probe(hook) for hook in HOOKS)
         self._tallies = self._object.descriptor("tallies")
         self._clock = self._object.descriptor("clock")
-        self._slot = (ctypes.c_char * (wire.TALLY.itemsize * libbpf.possible_cpus()))()
+        self._cpus = np.zeros(libbpf.possible_cpus(), wire.TALLY)
 
     @property
     def ring(self) -> int:
@@ -106,17 +105,15 @@ class Programs:
         """(KINDS,) wire.TALLY since loading, summed over the CPUs."""
         total = np.zeros(len(wire.KINDS), wire.TALLY)
         for kind in range(len(total)):
-            libbpf.look_up(self._tallies, kind, self._slot)
-            cpus = np.frombuffer(self._slot, wire.TALLY)
-            total[kind] = (cpus["seen"].sum(), cpus["lost"].sum())
+            libbpf.look_up(self._tallies, kind, self._cpus)
+            total[kind] = (self._cpus["seen"].sum(), self._cpus["lost"].sum())
         return total
 
     def clock(self) -> tuple[int, int]:
         """(CLOCK_MONOTONIC ns, jiffies) at the last snapshot's begin; (0, 0) before the first."""
-        slot = (ctypes.c_char * wire.CLOCK.itemsize)()
+        slot = np.zeros(1, wire.CLOCK)
         libbpf.look_up(self._clock, 0, slot)
-        value = np.frombuffer(slot, wire.CLOCK)[0]
-        return int(value["time_ns"]), int(value["jiffies"])
+        return int(slot["time_ns"][0]), int(slot["jiffies"][0])
 
     def fall_silent(self) -> None:
         """Detach what makes events; snapshots and owners can still be read."""

@@ -142,10 +142,7 @@ class KernelSource:
                 seen.add(inode)
             except OSError:  # gone, or not ours to enter: its sockets stay unknown, and the frame says which were read
                 continue
-        if len(parts) == 1:
-            sockets = parts[0]
-        else:
-            sockets = np.concatenate([np.empty(0, wire.SOCKET), *parts])
+        sockets = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, wire.SOCKET), *parts])
         self._expected_sockets = len(sockets)
         self._snapshot_timer.ran(begin, time.monotonic())
         if not self.host.hz:

@@ -55,16 +55,17 @@ def event_owners(step: Step, lines: Codes, events: Array) -> tuple[Array, Array]
     return pid, comm
 
 
-def connections(facts: Array, lport: Array, namespaces: Mapping[int, str]) -> Shared:
-    """conn netns laddr lport raddr rport. facts: records with those fields, however many of each connection."""
+def connections(facts: Array, lport: Array, turn: Array, namespaces: Mapping[int, str]) -> Shared:
+    """conn netns laddr lport raddr rport. facts: records with those fields, however many of each connection. turn: (n,)
+    how often the socket was connected before: its cookie stays, but each time is a connection of its own."""
     laddr, raddr = words_of(facts["laddr"]), words_of(facts["raddr"])
     ports = lport.astype(np.uint32) << 16 | facts["rport"]
-    first, codes = group(facts["cookie"], *laddr, *raddr, facts["netns"], ports)
+    first, codes = group(facts["cookie"], *laddr, *raddr, facts["netns"], ports, turn)
     one = facts[first]
     netns = one["netns"].tolist()
     names = namespace_names(netns, namespaces)
     values: dict[str, Sequence[Value]] = {
-        "conn": [f"{n:x}-{c:x}" if c else None for n, c in zip(netns, one["cookie"].tolist())],
+        "conn": list(map(_conn, netns, one["cookie"].tolist(), turn[first].tolist())),
         "netns": [names[n] for n in netns],
         "laddr": addresses(one["laddr"]),
         "lport": [port or None for port in lport[first].tolist()],
@@ -72,6 +73,12 @@ def connections(facts: Array, lport: Array, namespaces: Mapping[int, str]) -> Sh
         "rport": one["rport"].tolist(),
     }
     return Shared(values, codes)
+
+
+def _conn(netns: int, cookie: int, turn: int) -> str | None:
+    if not cookie:
+        return None
+    return f"{netns:x}-{cookie:x}-{turn}" if turn else f"{netns:x}-{cookie:x}"
 
 
 def actors(pid: Array, comm: Array) -> Shared:

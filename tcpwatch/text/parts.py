@@ -71,10 +71,10 @@ class Records:
         }
 
     def number(self, name: str) -> Number:
-        return next(p for p in (*self.parts, *self.extra) if isinstance(p, Number) and p.name == name)
+        return {part.name: part for part in (*self.parts, *self.extra) if isinstance(part, Number)}[name]
 
     def shared(self, name: str) -> Shared:
-        return next(p for p in self.parts if isinstance(p, Shared) and name in p.values)
+        return {key: part for part in self.parts if isinstance(part, Shared) for key in part.values}[name]
 
 
 def _names(part: Part) -> tuple[str, ...]:

@@ -2,14 +2,14 @@
 nothing of how records are written."""
 
 import errno
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.frame import Host
 from tcpwatch.text import identity, measures
-from tcpwatch.text.parts import Array, Number, Part, Pick, Records, Shared, Value, each, group, same
+from tcpwatch.text.parts import Array, Codes, Number, Part, Pick, Records, Shared, Value, each, group, same
 from tcpwatch.tracker import rows
 from tcpwatch.tracker.step import Step
 from tcpwatch.words import clean
@@ -47,7 +47,7 @@ def events(step: Step, pick: Pick) -> Records:
     parts: tuple[Part, ...] = (
         _schema(len(facts)),
         Number("time_ns", _unix(facts["time_ns"], step.frame.host)),
-        identity.connections(facts, identity.local_port(step, lines, facts), step.namespaces),
+        _connections(step, lines, facts, identity.local_port(step, lines, facts)),
         identity.actors(*identity.event_owners(step, lines, facts)),
         _happenings(facts, step.frame.host),
         Number("count", facts["count"]),
@@ -61,9 +61,7 @@ def losses(step: Step, most: int | None = None) -> Records:
     says of which kind. most: no more records than this."""
     kinds = np.flatnonzero(step.lost)[:most]
     size = len(kinds)
-    nothing: Mapping[str, Value] = dict.fromkeys(EVENTS[2:])
-    before = {k: v for k, v in nothing.items() if k in COMMON}
-    after = {k: v for k, v in nothing.items() if k in _EVENT_NUMBERS}
+    zero = np.zeros(size, np.uint64)
     what: dict[str, Sequence[Value]] = {
         "event": ["lost"] * size,
         "old_state": [None] * size,
@@ -73,10 +71,10 @@ def losses(step: Step, most: int | None = None) -> Records:
     parts: tuple[Part, ...] = (
         _schema(size),
         Number("time_ns", _unix(np.full(size, step.frame.end_ns, np.uint64), step.frame.host)),
-        same(size, before),
+        same(size, dict.fromkeys(COMMON[2:])),
         each(size, what),
         Number("count", step.lost[kinds]),
-        same(size, after),
+        *(Number(name, zero, zero != 0) for name in _EVENT_NUMBERS),
     )
     return Records(size, parts)
 
@@ -90,7 +88,7 @@ def lives(step: Step, pick: Pick) -> Records:
     parts: tuple[Part, ...] = (
         _schema(size),
         Number("time_ns", _unix(noticed, host)),
-        identity.connections(ended, ended["lport"], step.namespaces),
+        identity.connections(ended, ended["lport"], ended["turn"], step.namespaces),
         identity.actors(ended["pid"], ended["comm"]),
         Shared({"role": list(rows.ROLES)}, ended["role"].astype(np.intp)),
         Number("opened_ns", _unix(ended["opened_ns"], host), ended["opened_ns"] != 0),
@@ -113,7 +111,7 @@ def sockets(step: Step, pick: Pick) -> Records:
     parts: tuple[Part, ...] = (
         _schema(size),
         Number("time_ns", _unix(np.full(size, snapshot.end_ns, np.uint64), host)),
-        identity.connections(facts, facts["lport"], step.namespaces),
+        _connections(step, lines, facts, facts["lport"]),
         identity.actors(identity.gather(step, lines, "pid"), identity.gather(step, lines, "comm")),
         _labelled("state", facts["state"], lambda state: named(wire.STATES, state)),
         *(measures.socket_number(facts, name) for name in _SOCKET_NUMBERS),
@@ -136,6 +134,10 @@ def named(names: Sequence[str | None], number: int) -> str | None:
 
 def _schema(size: int) -> Shared:
     return same(size, {"schema": SCHEMA})
+
+
+def _connections(step: Step, lines: Codes, facts: Array, lport: Array) -> Shared:
+    return identity.connections(facts, lport, identity.gather(step, lines, "turn"), step.namespaces)
 
 
 def _unix(monotonic_ns: Array, host: Host) -> Array:
@@ -174,11 +176,13 @@ def _reason(kind: int, flags: int, reason: int, host: Host) -> str | None:
 
 
 def _paths(ended: Array) -> list[Value]:
-    """[[state, microseconds in it], ...] of each life, in order."""
-    holds_port = np.isin(ended["state"], (wire.FIN_WAIT2, wire.TIME_WAIT))
-    last_ns = np.where(measures.ended(ended) & ~holds_port, ended["closed_ns"], 0)
-    lengths = np.minimum(ended["path_len"], rows.PATH).tolist()
-    columns = zip(lengths, ended["path_state"].tolist(), ended["path_ns"].tolist(), last_ns.tolist())
+    """[[state, microseconds in it], ...] of each life, in order. A life is told when the socket ends; what it leaves
+    behind to hold the port, in TIME_WAIT or FIN_WAIT2, has only begun its time then."""
+    lengths = np.minimum(ended["path_len"], rows.PATH).astype(np.intp)
+    last = ended["path_state"][np.arange(len(ended)), np.maximum(lengths, 1) - 1]
+    stays = (last == wire.TIME_WAIT) | (ended["state"] == wire.FIN_WAIT2)
+    last_ns = np.where(measures.ended(ended) & ~stays, ended["closed_ns"], 0)
+    columns = zip(lengths.tolist(), ended["path_state"].tolist(), ended["path_ns"].tolist(), last_ns.tolist())
     return [_path(states[:length], [*entered[:length], last]) for length, states, entered, last in columns]
 
 
@@ -203,7 +207,9 @@ def _describe(one: Array, alive: Array, sends: Array, agreed: Array) -> dict[str
     scales = zip(one["snd_wscale"].tolist(), one["rcv_wscale"].tolist(), _option(one, agreed, wire.WSCALE))
     limits = zip(sends.tolist(), one["chrono"].tolist(), one["options"].tolist())
     return {
-        "congestion_algorithm": [clean(name) or None for name in one["ca_name"].tolist()],
+        "congestion_algorithm": [
+            clean(name) or None if known else None for name, known in zip(one["ca_name"].tolist(), alive)
+        ],
         "congestion_state": [
             named(wire.CA_STATES, state) if known else None for state, known in zip(one["ca_state"].tolist(), alive)
         ],

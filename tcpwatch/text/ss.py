@@ -1,9 +1,13 @@
-"""A snapshot as `ss -tin` prints it: two lines per socket, with ss's own names for states and numbers."""
+"""A snapshot as `ss -tin` prints it: a socket's line and the line of its details, with ss's own names for states and
+numbers. What is unknown, and what ss leaves out while it is zero, is left out."""
 
-from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
 
 from tcpwatch.text.columns import DASH
-from tcpwatch.text.parts import Records, Value
+from tcpwatch.text.lines import Coded, Column, Decimal, Fixed, join
+from tcpwatch.text.parts import Mask, Number, Records, Value
 
 _STATES = {
     "ESTABLISHED": "ESTAB",
@@ -16,48 +20,51 @@ _STATES = {
     "CLOSE_WAIT": "CLOSE-WAIT",
     "LAST_ACK": "LAST-ACK",
 }
-_TITLES = ("Recv-Q", "Send-Q", "Local Address:Port", "Peer Address:Port")
-_STATE = 10
+_LOCAL, _PEER = "Local Address:Port", "Peer Address:Port"
+_STATE, _QUEUE = 10, 6
 _BITS = 8
 
-Row = Mapping[str, Value]
+_MOST = 2.0**63  # more bits per second than anything sends, and it still fits
+_COUNTERS = (
+    *("mss", "pmtu", "cwnd", "ssthresh", "bytes_sent", "bytes_retrans", "bytes_acked", "bytes_received"),
+    *("segs_out", "segs_in"),
+)
 
 
 class SocketColumns:
     """The header stands before the first batch's lines, as wide as that batch needs."""
 
     def __init__(self) -> None:
-        self._widths = [len(title) for title in _TITLES]
+        self._local, self._peer = len(_LOCAL), len(_PEER)
         self._titled = False
 
     def header(self) -> bytes:
         return b""
 
     def lines(self, records: Records) -> bytes:
-        columns = records.columns()
-        rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
-        cells = [_cells(row) for row in rows]
-        self._widths = [max(map(len, column)) for column in zip(_TITLES, ["0" * w for w in self._widths], *cells)]
-        text = "".join(self._line(row, four) + _details(row) for row, four in zip(rows, cells))
-        title = "" if self._titled else self._aligned("State", _TITLES, "Process")
+        ends = self._ends(records)
+        title = "" if self._titled else self._title()
         self._titled = True
-        return (title + text).encode()
+        return title.encode() + join([*_state(records), ends, _process(records), *_details(records)], records.size)
 
-    def _line(self, row: Row, cells: tuple[str, ...]) -> str:
-        state = str(row["state"])
-        return self._aligned(_STATES.get(state, state), cells, _process(row))
+    def _title(self) -> str:
+        queues = f"{'Recv-Q':>{_QUEUE}} {'Send-Q':>{_QUEUE}}"
+        return f"{'State':<{_STATE}} {queues} {_LOCAL:>{self._local}} {_PEER:>{self._peer}} Process\n"
 
-    def _aligned(self, state: str, cells: tuple[str, ...], process: str) -> str:
-        received, sent, local, peer = self._widths
-        a, b, c, d = cells
-        return f"{state:<{_STATE}} {a:<{received}} {b:<{sent}} {c:>{local}} {d:>{peer}} {process}".rstrip() + "\n"
+    def _ends(self, records: Records) -> Column:
+        shared = records.shared("laddr")
+        local, peer = (
+            list(map(_end, shared.values[f"{side}addr"], shared.values[f"{side}port"])) for side in ("l", "r")
+        )
+        self._local, self._peer = max([self._local, *map(len, local)]), max([self._peer, *map(len, peer)])
+        return Coded([f"{a:>{self._local}} {b:>{self._peer}}" for a, b in zip(local, peer)], shared.codes)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    return (
-        *(DASH if row[name] is None else str(row[name]) for name in ("recv_queue", "send_queue")),
-        *(_end(row["laddr"], row["lport"]), _end(row["raddr"], row["rport"])),
-    )
+def _state(records: Records) -> list[Column]:
+    shared = records.shared("state")
+    names = [_STATES.get(str(state), str(state)) for state in shared.values["state"]]
+    received, sent = (Decimal(records.number(name), DASH, _QUEUE) for name in ("recv_queue", "send_queue"))
+    return [Coded([f"{name:<{_STATE}} " for name in names], shared.codes), received, Fixed(" "), sent, Fixed(" ")]
 
 
 def _end(host: Value, port: Value) -> str:
@@ -65,71 +72,92 @@ def _end(host: Value, port: Value) -> str:
     return f"[{host}]:{shown}" if ":" in str(host) else f"{host}:{shown}"
 
 
-def _process(row: Row) -> str:
-    return "" if row["pid"] is None else f'users:(("{row["comm"] or DASH}",pid={row["pid"]}))'
+def _process(records: Records) -> Column:
+    shared = records.shared("pid")
+    pairs = zip(shared.values["pid"], shared.values["comm"])
+    return Coded(["" if pid is None else f' users:(("{comm or DASH}",pid={pid}))' for pid, comm in pairs], shared.codes)
 
 
-def _details(row: Row) -> str:
-    tokens = list(_tokens(row))
-    return f"\t {' '.join(tokens)}\n" if tokens else ""
+def _details(records: Records) -> list[Column]:
+    """The second line; there is none for listeners and TIME_WAIT, of which there is nothing more to say."""
+    number = records.number
+    return [
+        _where(number("retrans").known, "\n\t"),
+        *_agreed(records),
+        *_plain(records, ("rto", "rto_ms"), ("backoff", "backoff")),
+        *_token(" rtt:", number("srtt_us"), places=3),
+        *_token("/", number("rttvar_us"), places=3),
+        *_plain(records, *((name, name) for name in _COUNTERS)),
+        *_token(" send ", _send_rate(records), "bps"),
+        *_plain(records, ("idle", "idle_ms")),
+        *_token(" pacing_rate ", _bits(number("pacing_rate")), "bps"),
+        *_token(" delivery_rate ", _bits(number("delivery_rate")), "bps"),
+        *_limits(records),
+        *_plain(records, *((name, name) for name in ("unacked", "retrans", "lost"))),
+        *_token(" minrtt:", number("min_rtt_us"), places=3),
+        *_plain(records, ("snd_wnd", "snd_wnd"), ("rcv_wnd", "rcv_wnd")),
+        Fixed("\n"),
+    ]
 
 
-def _tokens(row: Row) -> Iterator[str]:
-    """ss's tokens in ss's order; what is unknown, and what ss leaves out while it is zero, is left out."""
-    yield from (name for key, name in (("timestamps", "ts"), ("sack", "sack"), ("ecn", "ecn")) if row[key])
-    if row["congestion_algorithm"]:
-        yield str(row["congestion_algorithm"])
-    if isinstance(row["wscale"], list):
-        yield "wscale:{},{}".format(*row["wscale"])
-    yield from _named(row, rto="rto_ms", backoff="backoff")
-    yield from _round_trip(row)
-    yield from _named(row, mss="mss", pmtu="pmtu", cwnd="cwnd", ssthresh="ssthresh", bytes_sent="bytes_sent")
-    yield from _named(row, bytes_retrans="bytes_retrans", bytes_acked="bytes_acked", bytes_received="bytes_received")
-    yield from _named(row, segs_out="segs_out", segs_in="segs_in")
-    yield from _rates(row)
-    yield from _limits(row)
-    yield from _named(row, unacked="unacked")
-    if row["retrans"]:
-        yield f"retrans:{row['retrans']}"
-    yield from _named(row, lost="lost")
-    if row["min_rtt_us"] is not None:
-        yield f"minrtt:{_ms(row['min_rtt_us'])}"
-    yield from _named(row, snd_wnd="snd_wnd", rcv_wnd="rcv_wnd")
+def _where(shown: Mask | None, text: str) -> Column:
+    return Fixed(text) if shown is None else Coded(["", text], shown.astype(np.intp))
 
 
-def _named(row: Row, **tokens: str) -> Iterator[str]:
-    return (f"{token}:{row[key]}" for token, key in tokens.items() if row[key])
+def _token(before: str, number: Number, after: str = "", places: int = 0) -> list[Column]:
+    """A number and the text around it, where it is known."""
+    columns = [_where(number.known, before), Decimal(number, "", places=places)]
+    return [*columns, _where(number.known, after)] if after else columns
 
 
-def _round_trip(row: Row) -> Iterator[str]:
-    if row["srtt_us"] is not None:
-        yield f"rtt:{_ms(row['srtt_us'])}/{_ms(row['rttvar_us'])}"
+def _plain(records: Records, *tokens: tuple[str, str]) -> list[Column]:
+    """Tokens of the form name:number, given as (name, key)."""
+    return [column for name, key in tokens for column in _token(f" {name}:", _nonzero(records.number(key)))]
 
 
-def _rates(row: Row) -> Iterator[str]:
-    srtt_us, cwnd, mss = row["srtt_us"], row["cwnd"], row["mss"]
-    if isinstance(srtt_us, int) and isinstance(cwnd, int) and isinstance(mss, int):
-        yield f"send {cwnd * mss * _BITS * 1_000_000 // srtt_us}bps"
-    if row["idle_ms"] is not None:
-        yield f"idle:{row['idle_ms']}"
-    for key in ("pacing_rate", "delivery_rate"):
-        rate = row[key]
-        if isinstance(rate, int):
-            yield f"{key} {rate * _BITS}bps"
+def _nonzero(number: Number) -> Number:
+    shown = number.values != 0
+    return replace(number, known=shown if number.known is None else shown & number.known)
 
 
-def _limits(row: Row) -> Iterator[str]:
-    if row["limited_by"]:
-        yield f"limited_by:{row['limited_by']}"
-    busy = row["busy_ms"]
-    if not busy or not isinstance(busy, int):
-        return
-    yield f"busy:{busy}ms"
-    for key in ("rwnd_limited", "sndbuf_limited"):
-        spent = row[f"{key}_ms"]
-        if spent and isinstance(spent, int):
-            yield f"{key}:{spent}ms({100 * spent / busy:.1f}%)"
+def _bits(rate: Number) -> Number:
+    return replace(rate, values=rate.values * np.uint64(_BITS))
 
 
-def _ms(microseconds: Value) -> str:
-    return f"{microseconds / 1000:g}" if isinstance(microseconds, int) else DASH
+def _send_rate(records: Records) -> Number:
+    """What one window per round trip makes, in bits per second."""
+    window, segment, srtt = (records.number(name) for name in ("cwnd", "mss", "srtt_us"))
+    known = np.logical_and.reduce([n.known for n in (window, segment, srtt) if n.known is not None])
+    bits = window.values.astype(np.float64) * segment.values * (_BITS * 1e6) / np.maximum(srtt.values, 1)
+    return Number("send", np.minimum(bits, _MOST).astype(np.uint64), known)
+
+
+def _limits(records: Records) -> list[Column]:
+    """Which limit holds now, and which share of the time with something to send the others took."""
+    now = records.shared("limited_by")
+    busy = _nonzero(records.number("busy_ms"))
+    columns = [
+        Coded(["" if limit is None else f" limited_by:{limit}" for limit in now.values["limited_by"]], now.codes),
+        *_token(" busy:", busy, "ms"),
+    ]
+    for name in ("rwnd_limited", "sndbuf_limited"):
+        spent = _nonzero(records.number(f"{name}_ms"))
+        tenths = replace(spent, values=spent.values * np.uint64(1000) // np.maximum(busy.values, np.uint64(1)))
+        columns += [*_token(f" {name}:", spent, "ms("), *_token("", tenths, "%)", places=1)]
+    return columns
+
+
+def _agreed(records: Records) -> list[Column]:
+    """ts sack ecn, the congestion algorithm, the window scales."""
+    shared = records.shared("sack")
+    keys = ("timestamps", "sack", "ecn", "congestion_algorithm", "wscale")
+    return [Coded([_manner(*row) for row in zip(*(shared.values[key] for key in keys))], shared.codes)]
+
+
+def _manner(timestamps: Value, sack: Value, ecn: Value, algorithm: Value, wscale: Value) -> str:
+    words = [word for word, holds in (("ts", timestamps), ("sack", sack), ("ecn", ecn)) if holds]
+    if algorithm:
+        words.append(str(algorithm))
+    if isinstance(wscale, list):
+        words.append("wscale:{},{}".format(*wscale))
+    return "".join(f" {word}" for word in words)

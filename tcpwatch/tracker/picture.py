@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tcpwatch.tracker.tracker import Tracker
 
 _AS_IS = (
-    "cookie", "netns", "pid", "laddr", "raddr", "turn", "lport", "rport", "family", "state", "role", "flags", "cgroup",
+    "cookie", "netns", "pid", "snap", "laddr", "raddr", "turn", "lport", "rport", "family", "state", "role", "flags", "cgroup",
     "comm", "opened_ns", "closed_ns", "changed_ns",
 )  # fmt: skip
 _COUNTED = ("bytes_sent", "bytes_acked", "bytes_received", "retrans", "segs_out", "segs_in")
@@ -46,6 +46,7 @@ def draw(tracker: Tracker, frame: Frame) -> View:
         namespaces=dict(tracker.namespaces),
         processes=dict(tracker.processes),
         focus=None if tracker.log.key is None else _focus(tracker, frame, tracker.log.key),
+        snapshot=tracker.snapshot,
     )
 
 

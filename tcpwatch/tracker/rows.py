@@ -67,6 +67,7 @@ CONNECTION = np.dtype(
         ("cookie", "u8"),
         ("netns", "u4"),
         ("pid", "u4"),  # 0 = unknown
+        ("snap", "i4"),  # index into View.snapshot's sockets, -1: not in it
         ("laddr", "u1", 16),
         ("raddr", "u1", 16),
         ("turn", "u2"),

@@ -6,7 +6,7 @@ from collections import deque
 import numpy as np
 
 from tcpwatch import wire
-from tcpwatch.frame import Frame, Process
+from tcpwatch.frame import Frame, Process, Snapshot
 from tcpwatch.tracker.events import fold_events
 from tcpwatch.tracker.history import History
 from tcpwatch.tracker.log import EventLog
@@ -39,7 +39,8 @@ class Tracker:
         self.processes: dict[int, Process] = {}
         self.frame: Frame | None = None
         self.started_ns = 0
-        self.sockets = np.empty(0, wire.SOCKET)
+        self.snapshot: Snapshot | None = None
+        self.sockets = np.empty(0, wire.SOCKET)  # the snapshot's
         self._keep_closed = keep_closed
         self._keeps_history = history_bytes > 0
         self._closed: deque[tuple[int, np.ndarray]] = deque()
@@ -56,7 +57,7 @@ class Tracker:
         self.pulse.advance(frame.end_ns)
         lines, ended = fold_events(self.table, frame.events)
         if frame.snapshot is not None:
-            self.sockets = frame.snapshot.sockets
+            self.snapshot, self.sockets = frame.snapshot, frame.snapshot.sockets
             ended = np.concatenate([ended, fold_snapshot(self.table, frame.snapshot)])
             self._note_history(frame)
         if frame.owners is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tcpwatch.frame import Host, Probe, Process
+from tcpwatch.frame import Host, Probe, Process, Snapshot
 
 PULSE_SECONDS = 60
 
@@ -55,3 +55,4 @@ class View:
     namespaces: Mapping[int, str]
     processes: Mapping[int, Process]  # by pid
     focus: Focus | None
+    snapshot: Snapshot | None = None  # the newest one; not a copy

@@ -119,7 +119,9 @@ def measure(field: str, write: units.Write, role: Role = "plain") -> Draw:
 
     def draw(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
         value = float(rows[field][i])
-        return (units.UNKNOWN, "dim") if value != value else (write(value), role)
+        if value != value:
+            return units.UNKNOWN, "dim"
+        return write(value), role if value else "dim"
 
     return draw
 

@@ -143,7 +143,7 @@ def _full(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
     share = float(_full_keys(view, rows, np.array([i]))[0][0])
     if share != share:
         return units.UNKNOWN, "dim"
-    bar = ("█" * round(min(1.0, share) * 8)).ljust(8, "·")
+    bar = ("■" * round(min(1.0, share) * 8)).ljust(8, "·")
     word = "full" if share >= 1 else units.percent(share)
     return f"{bar} {word:>5}", "bad" if share >= 1 else "warn" if share >= 0.5 else "plain" if share else "dim"
 

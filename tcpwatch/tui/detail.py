@@ -44,7 +44,7 @@ class Detail(Place):
         if view is None:
             return
         focus = self.app.focus_on(self.key)
-        width = max(40, self.size.width - 3)
+        width = max(40, self.size.width - 4)
         self.lines.show(_page(view, focus, width, self.size.height) if focus else _none(view))
         self.status.show("❚❚ PAUSED" if self.app.paused else "live")
 

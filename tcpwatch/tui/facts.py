@@ -65,6 +65,7 @@ def _owner(view: View, focus: Focus) -> list[Line]:
             (cgroup or units.UNKNOWN, "plain"),
             ("   network namespace ", "dim"),
             (words.clean(view.namespaces.get(namespace) or str(namespace)), "plain"),
+            (" (tcpwatch's own)" if namespace == view.host.netns else "", "dim"),
         ],
     ]
 
@@ -88,8 +89,8 @@ def _counters(row: np.void, socket: np.void | None) -> Block:
         *facts,
         ("segments in", units.whole(int(row["segs_in"])) if counted else units.UNKNOWN),
         ("retransmitted", ratio if counted else units.UNKNOWN, "warn" if again else "plain"),
-        ("in flight", _of(socket, "unacked", " segments")),
-        ("thought lost", _of(socket, "lost", " segments")),
+        ("in flight", _segments(socket, "unacked")),
+        ("thought lost", _segments(socket, "lost")),
         ("send queue", _bytes(socket, "send_queue")),
         ("receive queue", _bytes(socket, "recv_queue")),
         ("resets", f"{row['resets_sent']} sent, {row['resets_received']} received"),
@@ -109,8 +110,8 @@ def _path(view: View, row: np.void, socket: np.void | None) -> Block:
         ("congestion", _congestion(row)),
         ("pacing", _speed(socket, "pacing_rate")),
         ("delivery", _speed(socket, "delivery_rate")),
-        ("busy", _ticks(view, socket, "busy_ticks")),
-        ("of that", _limits(socket)),
+        ("busy sending", _ticks(view, socket, "busy_ticks")),
+        ("stopped by", _limits(socket)),
     ]
 
 
@@ -118,20 +119,23 @@ def _negotiated(view: View, row: np.void, socket: np.void | None) -> Block:
     algorithm = words.clean(socket["ca_name"]) if socket is not None else ""
     return "negotiated", [
         ("MSS", f"{row['mss']} B" if row["mss"] else units.UNKNOWN),
-        ("path MTU", _bytes(socket, "pmtu")),
+        ("path MTU", units.UNKNOWN if socket is None else f"{socket['pmtu']} B"),
         ("window scale", _scales(socket)),
         ("SACK", _option(socket, wire.SACK)),
         ("timestamps", _option(socket, wire.TIMESTAMPS)),
         ("ECN", _option(socket, wire.ECN)),
         ("fast open", _option(socket, wire.FASTOPEN)),
         ("algorithm", algorithm or units.UNKNOWN),
-        ("windows", f"send {_bytes(socket, 'snd_wnd')}, receive {_bytes(socket, 'rcv_wnd')}"),
+        ("peer's window", _bytes(socket, "snd_wnd")),
+        ("our window", _bytes(socket, "rcv_wnd")),
         ("keep-alive", _keepalive(view, socket)),
     ]
 
 
-def _of(socket: np.void | None, field: str, unit: str) -> str:
-    return units.UNKNOWN if socket is None else f"{units.whole(int(socket[field]))}{unit}"
+def _segments(socket: np.void | None, field: str) -> str:
+    if socket is None:
+        return units.UNKNOWN
+    return "1 segment" if socket[field] == 1 else f"{units.whole(int(socket[field]))} segments"
 
 
 def _bytes(socket: np.void | None, field: str) -> str:
@@ -160,7 +164,7 @@ def _limits(socket: np.void | None) -> str:
         return units.UNKNOWN
     busy = float(socket["busy_ticks"])
     receiver, buffer = float(socket["rwnd_limited_ticks"]) / busy, float(socket["sndbuf_limited_ticks"]) / busy
-    return f"receiver {units.percent(receiver)}, send buffer {units.percent(buffer)}"
+    return f"peer {units.percent(receiver)}, buffer {units.percent(buffer)}"
 
 
 def _congestion(row: np.void) -> str:

@@ -23,9 +23,9 @@ PROMPT = " / "
 
 
 class Fault(Widget):
-    """A caret under the fault, the message under the caret."""
+    """A caret under the fault, then what is wrong with it, and what would be right."""
 
-    DEFAULT_CSS = "Fault { height: 2; background: $surface; display: none; }"
+    DEFAULT_CSS = "Fault { background: $surface; display: none; }"
 
     app: "TcpwatchApp"
 
@@ -37,6 +37,7 @@ class Fault(Widget):
     def show(self, error: FilterError | None, scrolled: int) -> None:
         self.error, self.scrolled = error, scrolled
         self.display = error is not None
+        self.styles.height = 3 if error is not None and error.cure else 2
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -49,9 +50,9 @@ class Fault(Widget):
         at = max(0, min(error.column - self.scrolled, self.size.width - len(PROMPT) - 1))
         if y == 0:
             return [(" " * (len(PROMPT) + at) + "^" * error.length, "bad")]
-        text = words.clean(error.what + (f" ({error.cure})" if error.cure else ""))
+        text = words.clean(error.what if y == 1 else error.cure)
         indent = max(1, min(len(PROMPT) + at, self.size.width - len(text) - 1))
-        return [(" " * indent, "plain"), (text, "warn")]
+        return [(" " * indent, "plain"), (text, "warn" if y == 1 else "dim")]
 
 
 class Expression(Input):

@@ -1,5 +1,6 @@
 """The help screen: every key, every abbreviation, every sign, and how the probes are."""
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -7,7 +8,7 @@ from textual.binding import Binding, BindingType
 
 from tcpwatch import words
 from tcpwatch.frame import Probe
-from tcpwatch.tui.columns import Cell
+from tcpwatch.tui.columns import Role
 from tcpwatch.tui.lines import Line, Lines
 from tcpwatch.tui.place import Place
 from tcpwatch.tui.status import Status
@@ -36,6 +37,7 @@ _COLUMNS = (
     ("RETR", "segments sent again; RETR% of all segments sent (a retransmit ratio, not a loss rate)"),
     ("SENDQ RECVQ", "bytes not acknowledged by the peer / not read by the process"),
     ("IDLE", "since data last went either way; IN STATE: since the present state began"),
+    ("stopped by", "share of the busy time: the peer's window, or our send buffer (of the details)"),
     ("ACCEPT QUEUE", "connections waiting for accept(), of the most the listener allows"),
     ("SYN  closing", "SYN_SENT + SYN_RECV / FIN_WAIT1, FIN_WAIT2, CLOSING, LAST_ACK"),
     ("lost", "facts the kernel had and could not deliver; anything but 0 means numbers here are too low"),
@@ -46,6 +48,9 @@ _SIGNS = (
     ("◆ ▲ ● ✕", "state change / retransmit / congestion state / reset"),
     ("–", "unknown; never a zero"),
 )
+
+
+_INDENT = 22
 
 
 class Guide(Place):
@@ -61,25 +66,33 @@ class Guide(Place):
         yield self.lines
         yield Status((("Esc", "back"), ("j k", "scroll"), ("q", "quit")))
 
-    def on_mount(self) -> None:
+    def on_resize(self) -> None:
         probes = self.app.view.probes if self.app.view else ()
-        self.lines.show(page(probes))
+        self.lines.show(page(probes, max(40, self.size.width - 4)))
 
     def action_back(self) -> None:
         self.app.pop_screen()
 
 
-def page(probes: tuple[Probe, ...]) -> list[Line]:
-    """All lines of help."""
+def page(probes: tuple[Probe, ...], width: int) -> list[Line]:
+    """All lines of help, wrapped to `width`."""
     lines: list[Line] = []
     for title, entries in (("KEYS", _KEYS), ("NUMBERS", _COLUMNS), ("SIGNS", _SIGNS)):
-        lines += [[(title, "title")], *([(f"  {key:<19}", "info"), (text, "plain")] for key, text in entries), ()]
-    return [*lines, [("PROBES", "title")], *(line for probe in probes for line in _probe(probe))]
+        lines += [[(title, "title")], *(line for key, text in entries for line in _entry(key, text, width)), ()]
+    return [*lines, [("PROBES", "title")], *(line for probe in probes for line in _probe(probe, width))]
 
 
-def _probe(probe: Probe) -> list[Line]:
-    name: Cell = (f"{words.clean(probe.name):<28} ", "plain")
+def _entry(key: str, text: str, width: int, role: Role = "plain") -> list[Line]:
+    first, *more = wrap(text, max(20, width - _INDENT)) or [""]
+    head: Line = [(f"  {key}".ljust(_INDENT), "info"), (first, role)]
+    return [head, *([(" " * _INDENT + line, role)] for line in more)]
+
+
+def _probe(probe: Probe, width: int) -> list[Line]:
+    name, purpose = words.clean(probe.name), words.clean(probe.purpose)
     if probe.attached:
-        return [[("  ✓ ", "good"), name, (words.clean(probe.purpose), "dim")]]
-    why = words.clean(f"{probe.purpose}: {probe.reason}")
-    return [[("  ▲ ", "warn"), name, (why, "warn")], [(" " * 33, "plain"), (words.clean(probe.without), "plain")]]
+        return [[("  ✓ ", "good"), (f"{name:<30} ", "plain"), (purpose, "dim")]]
+    lines: list[Line] = [[("  ▲ ", "warn"), (f"{name:<30} ", "plain"), (f"missing: {purpose}", "warn")]]
+    for said in (probe.reason, probe.cure):
+        lines += _entry("", words.clean(said), width) if said else []
+    return lines

@@ -143,7 +143,7 @@ def _marks(view: View, focus: Focus, span: _Span, width: int) -> list[Line]:
 
 
 def _axis(span: _Span, width: int) -> Line:
-    begin, end = units.clock(span.begin_ns), units.clock(span.end_ns)
+    begin, end = units.clock(span.begin_ns)[:8], units.clock(span.end_ns)[:8]
     middle = units.duration((span.end_ns - span.begin_ns) / 1e6)
     room = width - LABEL - len(begin) - len(end)
     return [(" " * LABEL + begin + middle.center(room, "─").replace(middle, f" {middle} ")[:room] + end, "dim")]

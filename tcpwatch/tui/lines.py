@@ -27,7 +27,7 @@ def strip(line: Line, width: int, palette: "Palette") -> Strip:
         cut = text if cell_len(text) <= room else padded(text, room, "left") if room > 0 else ""
         parts.append(Segment(cut, palette.style(role)))
         room -= cell_len(cut)
-    return Strip([*parts, Segment(" " * max(0, room))], width)
+    return Strip([*parts, Segment(" " * max(0, room))], width).simplify()
 
 
 def length(line: Iterable[Cell]) -> int:

@@ -41,7 +41,7 @@ LIGHT = Theme(
 SIXTEEN_DARK, SIXTEEN_LIGHT = "ansi-dark", "ansi-light"
 
 _SOURCE: dict[Role, str] = {"good": "success", "warn": "warning", "bad": "error", "info": "primary"}
-_SHADES: dict[Role, float] = {"dim": 0.5, "title": 0.68, "plain": 0.82}  # of the way to the foreground
+_SHADES: dict[Role, float] = {"dim": 0.55, "title": 0.7, "plain": 0.82}  # of the way to the foreground
 
 
 class Palette:

@@ -218,7 +218,7 @@ class Table(ScrollView, can_focus=True):
         if self.shown is None or line >= len(self.shown.order):
             return Strip.blank(width, base)
         cursor = line == self.cursor and self.has_focus
-        return Strip(self._cells(self.shown, line, width, cursor), width).apply_style(base)
+        return Strip(self._cells(self.shown, line, width, cursor), width).simplify().apply_style(base)
 
     def _columns(self, width: int) -> list[tuple[Column, int]]:
         if self._fitted[0] != width:

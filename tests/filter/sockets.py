@@ -44,6 +44,8 @@ def _make(stack: ExitStack) -> None:
     closing, serving = _pair(stack, web, "127.0.0.2", "127.0.0.1", 40006)
     closing.shutdown(socket.SHUT_WR)  # FIN_WAIT2 here, CLOSE_WAIT there
     serving.recv(1)
+    serving.sendall(b"!")
+    closing.recv(1)  # what was sent carried the acknowledgement of the FIN: FIN_WAIT1 is over
     closing, serving = _pair(stack, six, "::1", "::1", 40007)
     closing.close()
     serving.recv(1)

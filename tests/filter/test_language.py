@@ -144,7 +144,6 @@ def test_left_to_right_is_said() -> None:
         ("netns != 4026531840", {"netns": 4026531841}),
         ("port = 443", {"lport": 1, "rport": 443}),
         ("port != 443", {"lport": 1, "rport": 2}),
-        ("dport:443", {"rport": 443}),
         ("not dport *", {"rport": 443}),
     ],
 )

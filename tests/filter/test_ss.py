@@ -117,8 +117,8 @@ exclude established sport = :7080 or dport = :7443
 state all src 127.0.0.1 and ( dport > :40000 or sport = :9000 )
 """.strip().splitlines()
 
-# For filters that nobody thought of. ss checks what the kernel chose once more, and there takes an address of /0 for any
-# of either family, so that `not src ::/0` is nobody; and `inet:` holds for its whole expression
+# For filters that nobody thought of. ss checks what the kernel chose once more, and there an address of /0 is any of
+# either family, so that `not src ::/0` is nobody; and `inet:` holds for its whole expression
 CONDITIONS = tuple(line for line in EXPRESSIONS if line.startswith(("sport ", "src ", "dport ", "dst ")))
 CONDITIONS = tuple(
     line

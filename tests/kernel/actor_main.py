@@ -108,6 +108,11 @@ class Party:
         sock.settimeout(TIMEOUT_S)
         return errno.errorcode[error] if error else ""
 
+    def keep_alive(self, idle_s: int) -> None:
+        for sock in self.socks:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle_s)
+
     def send(self, sizes: list[int]) -> None:
         for sock, size in zip(self.socks, sizes, strict=True):
             sock.sendall(b"x" * size)

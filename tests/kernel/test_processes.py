@@ -67,6 +67,20 @@ def test_a_child_that_inherits_a_connection(room: Namespace, talk: Talk) -> None
     assert {life["pid"] for life in by_port(watch.records, talk, "client").values()} == {talk.client.pid}
 
 
+def test_a_child_that_is_gone_before_anybody_looked(room: Namespace, talk: Talk) -> None:
+    """A child that let go at once of what its parent had accepted: it may be missed, but its parent is not blamed."""
+    parent = talk.server.pid
+    with Watch("life", "--netns", room.name) as watch:
+        talk.open()
+        talk.server.fork()
+        talk.client.do("reset")
+        talk.server.do("broken")
+        talk.server.do("close")
+        watch.until(BOTH)
+    owners = {life["pid"] for life in by_port(watch.records, talk, "server").values()}
+    assert owners <= {talk.server.pid, None}, (parent, owners)
+
+
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_names(room: Namespace, name: bytes) -> None:
     """Whatever a process calls itself, the output is valid JSON, and clean text, one line each."""

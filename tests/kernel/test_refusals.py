@@ -1,8 +1,10 @@
 """In bad situations, does it say what is wrong and what to do, with the exit code that scripts count on?"""
 
 import json
+import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -145,6 +147,29 @@ def test_ctrl_c(room: Namespace, talk: Talk, command: str) -> None:
         assert watch.process.returncode == 0
     assert "seen" in watch.narration
     assert all(record["schema"] == 1 for record in watch.records)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_ctrl_c_while_the_reader_is_slow(room: Namespace, talk: Talk, unbuffered: str) -> None:
+    """A signal in the middle of a write cuts no line in two, whatever Python makes of its stdout."""
+    command = [*COMMAND, "events", "--netns", room.name, "--format", "jsonl"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout
+        assert process.stderr
+        assert b"watching" in process.stderr.readline()
+        for _ in range(2):  # together more than a pipe holds
+            talk.open()
+            talk.hang_up(talk.client)
+        wait_channel = Path(f"/proc/{process.pid}/wchan")
+        give_up = time.monotonic() + DEADLINE_S
+        while "pipe_write" not in wait_channel.read_text():
+            assert time.monotonic() < give_up
+        process.send_signal(signal.SIGINT)
+        lines, said = process.communicate(timeout=DEADLINE_S)
+        assert process.returncode == 0
+    assert f"{len(lines.splitlines())} delivered" in said.decode()
+    assert all(json.loads(line)["schema"] == 1 for line in lines.splitlines())
 
 
 def test_a_duration_and_a_count(room: Namespace, talk: Talk) -> None:

@@ -13,6 +13,7 @@ from .witness import End, Line, count_state, ss, ss_until
 Key = tuple[End, End]
 Rows = dict[Key, Record]
 Lines = dict[Key, Line]
+JIFFIES_MS = 20
 Said = float | str | list[float] | None
 
 SMALL = {"SYN_RECV", "TIME_WAIT"}  # half-open and TIME_WAIT sockets, and orphans in FIN_WAIT2, have no tcp_info
@@ -68,6 +69,16 @@ def check_numbers(before: Lines, rows: Rows, after: Lines) -> None:
                 assert within(value, first[name], last[name]), (name, value, first[name], last[name], row)
 
 
+def check_idle(before: Lines, rows: Rows, after: Lines) -> None:
+    """As long as the later of lastsnd and lastrcv says, to the two jiffies that two readings may differ by."""
+    for key, row in rows.items():
+        if row["state"] == "ESTABLISHED":
+            first, last = (
+                min(line.numbers.get(n, 0) for n in ("lastsnd", "lastrcv")) for line in (before[key], after[key])
+            )
+            assert first - JIFFIES_MS <= row["idle_ms"] <= last + JIFFIES_MS, row
+
+
 def within(value: Said, first: Said, last: Said) -> bool:
     """Equal to one of them, or on the way from one to the other."""
     if isinstance(value, int) and isinstance(first, int | float) and isinstance(last, int | float):
@@ -106,12 +117,17 @@ def test_idle_connections(room: Namespace, talk: Talk, algorithm: str) -> None:
     talk.ports = talk.client.do("connect", **where, count=CONNECTIONS, algorithm=algorithm)
     talk.server.do("accept", count=CONNECTIONS)
     talk.exchange()
+    talk.client.do("keep_alive", idle_s=23)
     ss_until(room, settled)
     before, rows, after = between(room)
     assert sum(row["state"] == "ESTABLISHED" for row in rows.values()) == 2 * CONNECTIONS
     assert sum(row["congestion_algorithm"] == algorithm for row in rows.values()) >= CONNECTIONS
     check_sockets(before, rows, after)
     check_numbers(before, rows, after)
+    check_idle(before, rows, after)
+    kept = {key[0][1] for key, row in rows.items() if row["keepalive_ms"] == 23_000}
+    assert kept == set(talk.ports)
+    assert {row["keepalive_ms"] for row in rows.values()} == {23_000, None}
 
 
 def settled(seen: Lines) -> bool:

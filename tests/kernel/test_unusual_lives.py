@@ -52,6 +52,29 @@ def test_simultaneous_close(rooms: Rooms) -> None:
     assert {life["netns"] for life in found.values()} == {right.name}
 
 
+def test_a_close_right_after_a_shutdown(rooms: Rooms) -> None:
+    """The kernel reports a step from FIN_WAIT1 to FIN_WAIT1 then; no state is entered twice."""
+    left, right = rooms
+    with Cable(left, right) as cable, Actor(left, b"tw-left") as client, Actor(right, b"tw-right") as server:
+        talk = Talk(client, server)
+        with Watch("events", "--netns", left.name) as events, Watch("life", "--netns", left.name) as watch:
+            talk.open()
+            talk.exchange()
+            cable.hold()
+            client.do("shutdown")
+            client.do("close")
+            cable.release()
+            ss_until(left, count_state("FIN_WAIT2", CONNECTIONS))
+            lives = watch.until(CONNECTIONS)
+            events.finish()
+            server.do("close")
+        again = cable.repeats(FIN, 0, talk.ports)
+    asked, answered = talk.asked, talk.answered
+    expect(lives, talk, "client", CLIENT_FIRST[:-1], client, sent=asked, received=answered, retrans=again)
+    steps = [(event["old_state"], event["new_state"]) for event in events.records if event["event"] == "state"]
+    assert not [step for step in steps if step[0] == step[1]]
+
+
 def test_simultaneous_open(rooms: Rooms) -> None:
     """Two that call each other at the same time get one connection, and both are clients."""
     left, right = rooms

@@ -24,7 +24,7 @@ def tcpwatch(*arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.Comple
 def snapshot(*arguments: str) -> list[Record]:
     """`tcpwatch snapshot`, its records."""
     done = tcpwatch("snapshot", "--format", "jsonl", *arguments)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, (done.returncode, done.stderr)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

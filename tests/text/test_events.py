@@ -138,6 +138,13 @@ def test_addresses_and_namespaces_by_name() -> None:
     assert [r["netns"] for r in records] == [str(NETNS), str(NETNS), "blue?"]
 
 
+def test_a_socket_that_connects_again_is_another_connection() -> None:
+    """The kernel keeps the cookie; the tracker counts the turns, each on a line of its own."""
+    table = [{"cookie": 0xBEEF, "netns": NETNS, "turn": turn} for turn in (0, 1)]
+    records = told("events", step([event()] * 3, rows_=[0, 1, 0], table=table))
+    assert [r["conn"] for r in records] == ["f0000075-beef", "f0000075-beef-1", "f0000075-beef"]
+
+
 def test_twenty_three_connections_keep_their_names() -> None:
     """Interleaved, and each line says which connection it is about."""
     numbers = [n % 23 for n in range(23 * 7)]

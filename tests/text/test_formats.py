@@ -94,12 +94,13 @@ def as_csv(value: Any) -> str:
 
 
 @settings(deadline=None, max_examples=50)
-@given(steps(), st.sampled_from(["events", "life"]))
+@given(steps(), st.sampled_from(["events", "life", "snapshot"]))
 def test_text_has_one_line_per_record(what: Step, face: FaceName) -> None:
-    """And nothing a terminal would obey."""
-    text = written(face, "text", what).decode()
-    assert text.count("\n") == 1 + len(told(face, what))
-    assert not any(ord(c) < 32 for c in text.replace("\n", ""))
+    """A snapshot's details begin with a tab; nothing else stands there that a terminal would obey."""
+    lines = written(face, "text", what).decode().split("\n")
+    assert lines.pop() == ""
+    assert len([line for line in lines if not line.startswith("\t")]) == 1 + len(told(face, what))
+    assert not any(ord(c) < 32 for line in lines for c in line.removeprefix("\t"))
 
 
 @pytest.mark.parametrize("comm", HOSTILE)

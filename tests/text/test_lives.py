@@ -55,6 +55,11 @@ def test_keys_and_their_order() -> None:
     assert list(of()) == KEYS
 
 
+def test_each_turn_of_a_socket_is_a_life() -> None:
+    """A connect() that failed, and the next one on the same socket."""
+    assert [of(turn=turn)["conn"] for turn in (0, 1)] == ["f0000075-beef", "f0000075-beef-1"]
+
+
 def test_a_whole_life() -> None:
     """Payload counted once, without the FIN; how long TIME_WAIT will last nobody knows yet."""
     assert of() == {
@@ -89,6 +94,18 @@ def test_the_last_state_lasts_until_the_end() -> None:
     """A passive close ends in LAST_ACK."""
     ended = of(state=wire.CLOSE, **path((1, MET), (8, 1_002_000_999), (9, 1_004_000_999)))
     assert ended["states"] == [["ESTABLISHED", 1750], ["CLOSE_WAIT", 2000], ["LAST_ACK", 5999]]
+
+
+def test_time_wait_may_be_over_when_the_life_is_told() -> None:
+    """A snapshot may have missed it already; how long it lasted is as unknown as before."""
+    assert of(state=wire.CLOSE)["states"][-1] == ["TIME_WAIT", None]
+
+
+def test_half_a_goodbye_that_is_waited_for() -> None:
+    """Closed by its process, it waits for the peer's FIN as a small object."""
+    waits = path((1, MET), (4, 1_005_000_000), (5, 1_006_000_000))
+    assert of(state=wire.FIN_WAIT2, **waits)["states"][-1] == ["FIN_WAIT2", None]
+    assert of(state=wire.CLOSE, **waits)["states"][-1] == ["FIN_WAIT2", 4000]
 
 
 def test_a_beginning_nobody_saw() -> None:

@@ -136,7 +136,7 @@ def test_the_owner_comes_from_the_table() -> None:
 
 def test_a_listener_has_queues_and_nothing_else() -> None:
     """How many wait, and how many may."""
-    fields = bare(state=wire.LISTEN, recv_queue=3, send_queue=128, raddr="0.0.0.0", rport=0)
+    fields = socket(cgroup=0, state=wire.LISTEN, recv_queue=3, send_queue=128, raddr="0.0.0.0", rport=0)
     (record,) = told("snapshot", step(sockets=[fields]))
     assert (record["state"], record["recv_queue"], record["send_queue"]) == ("LISTEN", 3, 128)
     assert known(record) == {"recv_queue", "send_queue"}
@@ -144,7 +144,7 @@ def test_a_listener_has_queues_and_nothing_else() -> None:
 
 def test_time_wait_has_nothing() -> None:
     """Neither counters nor windows nor options."""
-    (record,) = told("snapshot", step(sockets=[bare(state=wire.TIME_WAIT, sort=wire.TIME_WAIT_SORT)]))
+    (record,) = told("snapshot", step(sockets=[socket(state=wire.TIME_WAIT, sort=wire.TIME_WAIT_SORT, cgroup=0)]))
     assert record["state"] == "TIME_WAIT"
     assert known(record) == set()
 

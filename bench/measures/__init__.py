@@ -1,0 +1,18 @@
+"""One module per measure, each with a `measure(scale)` that yields a Result. MEASURES is the order they run in."""
+
+from collections.abc import Callable, Mapping
+
+from bench.figures import Result
+from bench.measures import bulk, connect, crowd, decode, events, losses, screen, start
+from bench.scale import Scale
+
+MEASURES: Mapping[str, Callable[[Scale], Result]] = {
+    "connect": connect.measure,
+    "events": events.measure,
+    "bulk": bulk.measure,
+    "losses": losses.measure,
+    "decode": decode.measure,
+    "snapshot": crowd.measure,
+    "screen": screen.measure,
+    "start": start.measure,
+}

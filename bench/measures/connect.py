@@ -1,0 +1,38 @@
+"""What tracking costs whoever makes connections."""
+
+from bench.figures import Figure, Result, at_least
+from bench.scale import Scale
+from bench.turns import AGAIN, cpu, kept, take_turns
+from bench.watchers import headless_session, libbpf_tool, tcpwatch
+
+_TARGET = at_least(0.97)
+
+
+def measure(scale: Scale) -> Result:
+    ours = (tcpwatch("tcpwatch life", "life", "--format", "jsonl"), headless_session())
+    peers = tuple(libbpf_tool(name) for name in ("tcplife", "tcpstates"))
+    figures: list[Figure] = []
+    remarks = []
+    for pairs in (2, 4):
+        turns = take_turns(scale.workshop, (*ours, *peers), pairs, scale.seconds, scale.rounds)
+        name = f"{pairs} pairs"
+        rates = Figure(f"{name}, no tool", [turn.done.rate / 1000 for turn in turns["no tool"]], "k/s")
+        shown = [rates, kept(turns, AGAIN)]
+        for watcher in ours:
+            shown += [kept(turns, watcher.name, _TARGET if pairs == 2 else None), cpu(turns, watcher.name)]
+        for watcher in peers:
+            shown += [kept(turns, watcher.name), cpu(turns, watcher.name)]
+        figures += [rates, *(Figure(f"{name}, {f.name}", f.values, f.unit, f.target) for f in shown[1:])]
+        remarks += [
+            f"{name}: {watcher.name} lost events in {sum(' 0 lost' not in turn.narration for turn in turns[watcher.name])}"
+            f" of {scale.rounds} runs"
+            for watcher in ours[:1]
+        ]
+    how = (
+        "bench/load.c in a namespace of its own: pairs of client and server threads connect, send 64 bytes each way and "
+        f"close, {scale.seconds:g} s a run, both ends local (9 state changes a connection reach a watcher). Everything "
+        "tcpwatch and its peers print goes to files. The rate under each watcher is divided by that of the unwatched run "
+        "of the same round. 4 pairs keep 8 threads busy: more than this machine has cores, so what the watcher itself "
+        "needs is taken from the load."
+    )
+    return Result("connect", "Rate of connections kept while watching", how, figures, remarks)

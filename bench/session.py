@@ -1,0 +1,29 @@
+"""`python -m bench.session`: the TUI's session without its screen. Watches until Ctrl-C; what remains is the cost of
+keeping the picture that the screen would draw."""
+
+import signal
+import sys
+import threading
+
+from tcpwatch.kernel.programs import Knobs
+from tcpwatch.kernel.source import KernelSource, Pace
+from tcpwatch.live import Session
+from tcpwatch.tracker.tracker import Tracker
+
+
+def main() -> int:
+    asked = threading.Event()
+    signal.signal(signal.SIGINT, lambda number, frame: asked.set())
+    source = KernelSource(32 << 20, Knobs(want_time_wait=1), Pace(tick=0.2))
+    session = Session(source, Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000))
+    session.start()
+    sys.stderr.write(f"watching ({len(source.programs.probes)} probes)\n")
+    asked.wait()
+    session.stop()
+    if session.error is not None:
+        raise session.error
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
