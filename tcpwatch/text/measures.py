@@ -28,8 +28,15 @@ def has(numbers: Array, bit: int) -> Mask:
     return result
 
 
+def _listens(events: Array) -> Mask:
+    """Listeners have a window and a segment size too, the defaults of a connection they will never be."""
+    result: Mask = (events["old_state"] == wire.LISTEN) | (events["new_state"] == wire.LISTEN)
+    return result
+
+
 def _from_socket(events: Array) -> Mask:
-    return has(events["flags"], wire.EVENT_SOCKET)
+    result: Mask = has(events["flags"], wire.EVENT_SOCKET) & ~_listens(events)
+    return result
 
 
 EVENT: Mapping[str, Rule] = {
@@ -37,7 +44,7 @@ EVENT: Mapping[str, Rule] = {
     "rttvar_us": lambda e: _from_socket(e) & ~wire.unknown_rtt(e["srtt_us"]),
     "cwnd": lambda e: _from_socket(e) & (e["cwnd"] != 0),
     "ssthresh": lambda e: _from_socket(e) & ~wire.unknown_ssthresh(e["ssthresh"]),
-    "mss": lambda e: e["mss"] != 0,
+    "mss": lambda e: (e["mss"] != 0) & ~_listens(e),
     "min_rtt_us": lambda e: _from_socket(e) & ~wire.unknown_min_rtt(e["min_rtt_us"]),
     "retrans": _from_socket,
     "bytes_sent": _from_socket,

@@ -1,10 +1,13 @@
 """Folds a batch of events into the table: a whole batch at once, each connection touched once. Knows how a life reads
 from its state changes, and nothing of snapshots, owners or faces."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.tracker.rows import (
+    ABORTED,
     CLIENT,
     CLOSED,
     FIN_RECEIVED,
@@ -13,6 +16,7 @@ from tcpwatch.tracker.rows import (
     SERVER,
     TOLD,
     UNKNOWN_ROLE,
+    VANISHED,
 )
 from tcpwatch.tracker.table import Table
 
@@ -34,185 +38,268 @@ COUNTERS = (
 _ENDPOINTS = ("laddr", "raddr", "rport", "family")
 
 
+@dataclass(slots=True)
+class _Batch:
+    """The events that have a line, and the columns everybody asks for, each gathered once. All of one length."""
+
+    events: np.ndarray
+    lines: np.ndarray
+    kind: np.ndarray
+    old: np.ndarray
+    new: np.ndarray
+    flags: np.ndarray
+
+
+@dataclass(slots=True)
+class _Moves:
+    """State changes, sorted by line, in each line's own order."""
+
+    at: np.ndarray  # positions in the batch
+    lines: np.ndarray
+    old: np.ndarray
+    new: np.ndarray
+    first: np.ndarray  # whether it is its line's first
+
+
 def fold_events(table: Table, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(lines, ended): each event's line in the table, (n,) i4, -1 where it has no socket; and the lines of connections
-    that ended in this batch, in the order they did. events: wire.EVENT, oldest first for each socket."""
-    lines, _ = table.find_or_add(events["cookie"], events["netns"])
-    lines = _reopened(table, events, lines)
+    that ended in this batch. events: wire.EVENT, oldest first for each socket."""
+    old, new = events["old_state"].copy(), events["new_state"].copy()
+    # An event on what is closed already (a TIME_WAIT that answers with a reset) opens no line: nothing would ever end it
+    may_open = (old != wire.CLOSE) | (new != wire.CLOSE)
+    lines = table.find_or_add(events["cookie"].copy(), events["netns"].copy(), may_open)
     known = np.flatnonzero(lines >= 0)
     if not len(known):
         return lines, known.astype(np.int32)
-    _note_ends(table, events, lines, known)
-    _note_counters(table, events, lines)
-    _note_actors(table, events, lines)
-    _note_half_open(table, events, lines)
-    _count_resets(table, events, lines)
-    states = np.flatnonzero((events["kind"] == wire.STATE) & (lines >= 0))
-    if len(states):
-        _walk_states(table, events[states], lines[states])
-    closes = states[events["new_state"][states] == wire.CLOSE]
-    ended = lines[closes]
-    listeners = events["old_state"][closes] == wire.LISTEN
-    table.rows["flags"][ended[listeners]] |= TOLD  # a listener's end is nobody's life
-    return lines, ended
+    if len(known) < len(events):
+        events, old, new = events.take(known), old[known], new[known]
+    batch = _Batch(events, lines[known], events["kind"].copy(), old, new, events["flags"].copy())
+    moves, unended = _turns(table, batch)
+    lines[known] = batch.lines
+    _note_ends(table, batch)
+    _note_actors(table, batch)
+    _note_half_open(table, batch)
+    aborted = _note_resets(table.rows, batch)
+    if len(moves.at):
+        _walk_states(table.rows, batch, moves)
+    _note_counters(table, batch)
+    _take_back_time_wait(table.rows, aborted)
+    return lines, np.concatenate([unended, _closes(table.rows, batch)])
 
 
-def _reopened(table: Table, events: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    """Give a socket that connects again a line of its own: each connection is a life, though the cookie stays."""
-    opens = (events["kind"] == wire.STATE) & (events["old_state"] == wire.CLOSE)
-    candidates = np.flatnonzero(opens & (lines >= 0))
-    if not len(candidates):
-        return lines
-    order, starts = table.grouped(lines[candidates])
-    again = np.ones(len(order), bool)
-    again[starts] = (table.rows["flags"][lines[candidates][order[starts]]] & CLOSED) != 0
-    for place in np.sort(candidates[order[again]]):  # seldom: one by one
-        old = lines[place]
-        later = (lines == old) & (np.arange(len(lines)) >= place)
-        lines[later] = table.succeed(int(old))
-    return lines
+def _turns(table: Table, batch: _Batch) -> tuple[_Moves, np.ndarray]:
+    """Give a socket that connects again a line of its own: each connection is a life, though the cookie stays. Any
+    change of a closed one means that, and so does an opening where none is due: the end was lost. Returns the lines
+    of such too."""
+    at = np.flatnonzero((batch.kind == wire.STATE) & (batch.old != batch.new))  # a second close reports CLOSE -> CLOSE
+    order, starts = table.grouped(batch.lines[at])
+    at = at[order]
+    lines, old, new = batch.lines[at], batch.old[at], batch.new[at]
+    first = np.zeros(len(at), bool)
+    first[starts] = True
+    begun, closed = ~first, np.zeros(len(at), bool)
+    closed[1:] = new[:-1] == wire.CLOSE
+    begun[starts] = table.rows["path_len"][lines[starts]] != 0
+    closed[starts] = table.rows["flags"][lines[starts]] & CLOSED != 0
+    again = closed | ((old == wire.CLOSE) & begun)
+    unended = np.empty(0, np.int32)
+    if again.any():
+        _succeed(table, batch, at[again])
+        unended = batch.lines[at[np.flatnonzero(again & ~closed & ~first) - 1]]
+        unended = np.concatenate([lines[again & ~closed & first], unended])
+        table.rows["flags"][unended] |= CLOSED | VANISHED
+        first |= again
+    return _Moves(at, batch.lines[at], old, new, first), unended
 
 
-def _note_ends(table: Table, events: np.ndarray, lines: np.ndarray, known: np.ndarray) -> None:
+def _succeed(table: Table, batch: _Batch, again: np.ndarray) -> None:
+    """Move the events from each position of `again` on to a line of their own."""
+    begins = np.zeros(len(batch.lines), np.int64)
+    begins[again] = 1
+    touched = np.zeros(len(table.rows), bool)
+    touched[batch.lines[again]] = True
+    places = np.flatnonzero(touched[batch.lines])
+    order, starts = table.grouped(batch.lines[places])
+    places = places[order]
+    turns = np.cumsum(begins[places])
+    fresh = table.succeed(batch.lines[places[begins[places] == 1]])
+    before = np.repeat(turns[starts] - begins[places[starts]], np.diff(np.append(starts, len(places))))
+    moved = turns > before
+    batch.lines[places[moved]] = fresh[turns[moved] - 1]
+
+
+def _note_ends(table: Table, batch: _Batch) -> None:
     """Addresses, from each connection's newest event. A SYN_SENT precedes the choice of the local port: 0 until then."""
-    newest = known[table.last_of_each(lines[known])]
-    at = lines[newest]
+    newest = table.last_of_each(batch.lines)
+    at, events = batch.lines[newest], batch.events
     for name in _ENDPOINTS:
         table.rows[name][at] = events[name][newest]
     table.rows["changed_ns"][at] = events["time_ns"][newest]
-    ported = known[events["lport"][known] != 0]
-    newest = ported[table.last_of_each(lines[ported])]
-    table.rows["lport"][lines[newest]] = events["lport"][newest]
+    ported = np.flatnonzero(events["lport"])
+    newest = ported[table.last_of_each(batch.lines[ported])]
+    table.rows["lport"][batch.lines[newest]] = events["lport"][newest]
 
 
-def _note_counters(table: Table, events: np.ndarray, lines: np.ndarray) -> None:
-    """The counters are cumulative, so the newest event of each connection says it all."""
-    full = np.flatnonzero((events["flags"] & wire.EVENT_SOCKET != 0) & (lines >= 0))
-    newest = full[table.last_of_each(lines[full])]
-    at = lines[newest]
-    for name in (*COUNTERS, "ca_state", "error"):
-        table.rows[name][at] = events[name][newest]
-    fin = np.where(events["flags"][newest] & wire.EVENT_FIN_RECEIVED, FIN_RECEIVED, 0).astype(np.uint8)
-    table.rows["flags"][at] |= fin | np.uint8(HAS_COUNTERS)
-    turned = newest[events["kind"][newest] == wire.CONGESTION]  # the hook comes before the socket's own field
-    table.rows["ca_state"][lines[turned]] = events["reason"][turned]
+def _note_actors(table: Table, batch: _Batch) -> None:
+    """Who held the socket's lock is its user. The opener is the owner; of others the first, where none is known."""
+    pids = batch.events["pid"].copy()
+    acted = np.flatnonzero(pids)
+    opened = (batch.kind[acted] == wire.STATE) & (batch.old[acted] == wire.CLOSE) & (batch.new[acted] != wire.CLOSE)
+    others = acted[~opened]
+    others = others[table.rows["pid"][batch.lines[others]] == 0]
+    ranked = np.concatenate([others[::-1], acted[opened]])
+    best = ranked[table.last_of_each(batch.lines[ranked])]
+    table.rows["pid"][batch.lines[best]] = pids[best]
+    table.rows["comm"][batch.lines[best]] = batch.events["comm"][best]
+    table.rows["owner_start_ns"][batch.lines[best]] = 0
 
 
-def _note_actors(table: Table, events: np.ndarray, lines: np.ndarray) -> None:
-    """Who held the socket's lock is its user. The opener stays the owner; later actors count only where none is known."""
-    acted = np.flatnonzero((events["pid"] != 0) & (lines >= 0))
-    opener = (events["old_state"][acted] == wire.CLOSE) & (events["kind"][acted] == wire.STATE)
-    acted = acted[opener | (table.rows["pid"][lines[acted]] == 0)]
-    newest = acted[table.last_of_each(lines[acted])]
-    at = lines[newest]
-    table.rows["pid"][at] = events["pid"][newest]
-    table.rows["comm"][at] = events["comm"][newest]
-
-
-def _note_half_open(table: Table, events: np.ndarray, lines: np.ndarray) -> None:
+def _note_half_open(table: Table, batch: _Batch) -> None:
     """A repeated SYN-ACK tells of a half-open connection, and when its first SYN-ACK left."""
-    repeated = np.flatnonzero((events["kind"] == wire.SYNACK_RETRANSMIT) & (lines >= 0))
-    newest = repeated[table.last_of_each(lines[repeated])]
-    newest = newest[table.rows["path_len"][lines[newest]] == 0]
-    begin_half_open(table, lines[newest], events["since_ns"][newest])
-    table.rows["retrans"][lines[newest]] = events["count"][newest]
+    repeated = np.flatnonzero(batch.kind == wire.SYNACK_RETRANSMIT)
+    newest = repeated[table.last_of_each(batch.lines[repeated])]
+    at = batch.lines[newest]
+    begins = table.rows["path_len"][at] == 0
+    begin_half_open(table.rows, at[begins], batch.events["since_ns"][newest[begins]])
+    half = table.rows["flags"][at] & (HAS_COUNTERS | CLOSED) == 0
+    table.rows["retrans"][at[half]] = batch.events["count"][newest[half]]
 
 
-def begin_half_open(table: Table, lines: np.ndarray, since_ns: np.ndarray) -> None:
+def begin_half_open(rows: np.ndarray, lines: np.ndarray, since_ns: np.ndarray) -> None:
     """Start lives with a request socket; since_ns: when its first SYN-ACK left."""
-    table.rows["state"][lines] = wire.SYN_RECV
-    table.rows["role"][lines] = SERVER
-    table.rows["opened_ns"][lines] = since_ns
-    table.rows["path_len"][lines] = 1
-    table.rows["path_state"][lines, 0] = wire.SYN_RECV
-    table.rows["path_ns"][lines, 0] = since_ns
+    rows["state"][lines] = wire.SYN_RECV
+    rows["role"][lines] = SERVER
+    rows["opened_ns"][lines] = since_ns
+    rows["path_len"][lines] = 1
+    rows["path_state"][lines, 0] = wire.SYN_RECV
+    rows["path_ns"][lines, 0] = since_ns
 
 
-def _count_resets(table: Table, events: np.ndarray, lines: np.ndarray) -> None:
+def _note_resets(rows: np.ndarray, batch: _Batch) -> np.ndarray:
+    """Count them. Returns the lines of sockets that sent one at their very end, before or after they closed: those
+    leave no TIME_WAIT behind (tcp_close with data unread, FIN_WAIT2 when data comes or its time is over)."""
     for kind, name in ((wire.RESET_SENT, "resets_sent"), (wire.RESET_RECEIVED, "resets_received")):
-        np.add.at(table.rows[name], lines[(events["kind"] == kind) & (lines >= 0)], np.uint8(1))
+        lines, counts = np.unique(batch.lines[batch.kind == kind], return_counts=True)
+        rows[name][lines] = np.minimum(rows[name][lines] + counts, 255)
+    at_the_end = (batch.old == wire.CLOSE) | (batch.old == wire.FIN_WAIT2) | (batch.old == wire.CLOSING)
+    aborts = (batch.kind == wire.RESET_SENT) & (batch.flags & wire.EVENT_SOCKET != 0) & at_the_end
+    aborted = np.unique(batch.lines[aborts])
+    rows["flags"][aborted] |= ABORTED
+    return aborted
 
 
-def _walk_states(table: Table, events: np.ndarray, lines: np.ndarray) -> None:
-    """Append each connection's new states to its path and move it to the last of them. events: all of kind STATE."""
-    order, starts = table.grouped(lines)
-    events, lines = events[order], lines[order]
-    rows = table.rows
-    first = np.zeros(len(lines), bool)
-    first[starts] = True
-    old, new, time_ns = events["old_state"], events["new_state"], events["time_ns"]
+def _take_back_time_wait(rows: np.ndarray, aborted: np.ndarray) -> None:
+    """The reset came in a later batch than the close that looked like a good one."""
+    closed = aborted[rows["flags"][aborted] & CLOSED != 0]
+    rows["state"][closed] = wire.CLOSE
+    last = np.maximum(rows["path_len"][closed].astype(np.intp), 1) - 1
+    rows["path_len"][closed] -= rows["path_state"][closed, last] == wire.TIME_WAIT
 
-    before = np.concatenate(([0], new[:-1])).astype(np.uint8)
+
+def _walk_states(rows: np.ndarray, batch: _Batch, moves: _Moves) -> None:
+    """Append each connection's new states to its path and move it to the last of them."""
+    lines, old, new, first = moves.lines, moves.old, moves.new, moves.first
+    time_ns = batch.events["time_ns"][moves.at]
+    starts = np.flatnonzero(first)
+    length = rows["path_len"][lines[starts]].astype(np.int64)
+
+    before = np.empty(len(new), np.uint8)
+    before[1:] = new[:-1]
     before[starts] = rows["state"][lines[starts]]
-    unborn = first & (rows["path_len"][lines] == 0)
-    broken = np.where(unborn, ~np.isin(old, (wire.CLOSE, wire.LISTEN)), old != before)
-    waits = _leaves_time_wait(events, rows["resets_sent"][lines])
-    entered = np.where(waits, wire.TIME_WAIT, new)
+    unborn = np.zeros(len(lines), bool)
+    unborn[starts] = length == 0
+    broken = np.where(unborn, (old != wire.CLOSE) & (old != wire.LISTEN), old != before)
+    began_ns = _began(batch.events, moves, unborn, time_ns)
+    waits, lingers = _leaves_small_socket(rows, batch, moves)
+    entered = np.where(waits, np.uint8(wire.TIME_WAIT), new)
     adds = (new != wire.CLOSE) | waits
 
-    _note_openings(table, events, lines, unborn)
+    _note_openings(rows, moves, unborn, time_ns, began_ns)
     entries = broken.astype(np.int64) + adds
     running = np.cumsum(entries) - entries
-    group = np.cumsum(first) - 1
-    place = running - running[starts][group] + rows["path_len"][lines]
-    _write_path(rows, lines[broken], place[broken], old[broken], _began(events, unborn)[broken])
-    _write_path(rows, lines[adds], (place + broken)[adds], entered[adds], time_ns[adds])
+    place = running + np.repeat(length - running[starts], np.diff(np.append(starts, len(lines))))
+    missing = np.flatnonzero(broken & (place < PATH))
+    _write_path(rows, lines[missing], place[missing], old[missing], began_ns[missing])
+    _write_path(rows, lines[adds], np.minimum(place + broken, PATH - 1)[adds], entered[adds], time_ns[adds])
 
-    last = np.concatenate((starts[1:], [len(lines)])) - 1
+    last = np.append(starts[1:], len(lines)) - 1
     at = lines[last]
     rows["path_len"][at] = np.minimum(place[last] + entries[last], PATH)
-    lingers = (new == wire.CLOSE) & (old == wire.FIN_WAIT2) & ~waits & _ended_well(events, rows["resets_sent"][lines])
-    rows["state"][at] = np.where(lingers, wire.FIN_WAIT2, entered)[last]
-
-    opened = np.flatnonzero((new == wire.ESTABLISHED) & np.isin(old, (wire.SYN_SENT, wire.SYN_RECV)))
-    rows["established_ns"][lines[opened]] = time_ns[opened]
+    rows["state"][at] = np.where(lingers, np.uint8(wire.FIN_WAIT2), entered)[last]
     closed = np.flatnonzero(new == wire.CLOSE)
     rows["closed_ns"][lines[closed]] = time_ns[closed]
     rows["flags"][lines[closed]] |= CLOSED
 
 
-def _note_openings(table: Table, events: np.ndarray, lines: np.ndarray, unborn: np.ndarray) -> None:
-    """Role and time of opening, where this batch holds the opening."""
-    rows = table.rows
-    active = np.flatnonzero((events["old_state"] == wire.CLOSE) & (events["new_state"] == wire.SYN_SENT))
-    rows["role"][lines[active]] = CLIENT
-    rows["opened_ns"][lines[active]] = events["time_ns"][active]
-    passive = np.flatnonzero((events["old_state"] == wire.SYN_RECV) & (rows["role"][lines] == UNKNOWN_ROLE))
+def _note_openings(
+    rows: np.ndarray, moves: _Moves, unborn: np.ndarray, time_ns: np.ndarray, began_ns: np.ndarray
+) -> None:
+    """Role, and when it was opened and established."""
+    lines, old, new = moves.lines, moves.old, moves.new
+    connects = new == wire.SYN_SENT
+    rows["role"][lines[connects | (old == wire.SYN_SENT)]] = CLIENT
+    connects &= old == wire.CLOSE
+    rows["opened_ns"][lines[connects]] = time_ns[connects]
+    passive = np.flatnonzero(old == wire.SYN_RECV)
+    passive = passive[rows["role"][lines[passive]] == UNKNOWN_ROLE]
     rows["role"][lines[passive]] = SERVER
     passive = passive[unborn[passive]]
-    began = _began(events, unborn)[passive]
-    rows["opened_ns"][lines[passive]] = np.where(began, began, events["time_ns"][passive])
+    rows["opened_ns"][lines[passive]] = np.where(began_ns[passive], began_ns[passive], time_ns[passive])
+    met = (new == wire.ESTABLISHED) & ((old == wire.SYN_SENT) | (old == wire.SYN_RECV))
+    rows["established_ns"][lines[met]] = time_ns[met]
 
 
-def _began(events: np.ndarray, unborn: np.ndarray) -> np.ndarray:
-    """When the state that an event leaves was entered, where the event itself tells: the child of a request socket
-    starts with the round trip of its SYN-ACK as its only RTT sample (tcp_synack_rtt_meas), unless one was repeated."""
-    measured = (
-        unborn
-        & (events["old_state"] == wire.SYN_RECV)
-        & (events["new_state"] == wire.ESTABLISHED)
-        & (events["retrans"] == 0)
-        & (events["srtt_us"] != 0)
-    )
-    return np.where(measured, events["time_ns"] - events["srtt_us"].astype(np.uint64) * np.uint64(1000), 0)
+def _began(events: np.ndarray, moves: _Moves, unborn: np.ndarray, time_ns: np.ndarray) -> np.ndarray:
+    """When the state that an event leaves was entered, where the event itself tells, else 0: the child of a request
+    socket starts with the round trip of its SYN-ACK as its only RTT sample (tcp_synack_rtt_meas), unless one was
+    repeated."""
+    began_ns = np.zeros(len(time_ns), np.uint64)
+    born = np.flatnonzero(unborn & (moves.old == wire.SYN_RECV) & (moves.new == wire.ESTABLISHED))
+    at = moves.at[born]
+    trip_ns = events["srtt_us"][at] * np.uint64(1000)
+    measured = (events["retrans"][at] == 0) & (trip_ns != 0) & (trip_ns < time_ns[born])
+    began_ns[born[measured]] = (time_ns[born] - trip_ns)[measured]
+    return began_ns
 
 
-def _leaves_time_wait(events: np.ndarray, resets_sent: np.ndarray) -> np.ndarray:
-    """Closes that left a TIME_WAIT socket behind: both FINs were seen and nothing went wrong. (tcp_time_wait() makes
-    the small object first and then closes the full one.)"""
-    both_fins = (events["old_state"] == wire.CLOSING) | (
-        (events["old_state"] == wire.FIN_WAIT2) & (events["flags"] & wire.EVENT_FIN_RECEIVED != 0)
-    )
-    return (events["new_state"] == wire.CLOSE) & both_fins & _ended_well(events, resets_sent)
+def _leaves_small_socket(rows: np.ndarray, batch: _Batch, moves: _Moves) -> tuple[np.ndarray, np.ndarray]:
+    """(waits, lingers): closes that left a small socket behind, in TIME_WAIT where both FINs were seen, or still in
+    FIN_WAIT2; nothing went wrong then. (tcp_time_wait() makes the small socket first and then closes the full one.)"""
+    waits, lingers = np.zeros(len(moves.at), bool), np.zeros(len(moves.at), bool)
+    closing, half = moves.old == wire.CLOSING, moves.old == wire.FIN_WAIT2
+    ends = np.flatnonzero((moves.new == wire.CLOSE) & (closing | half))
+    at, well = moves.at[ends], rows["flags"][moves.lines[ends]] & ABORTED == 0
+    well &= batch.events["error"][at] == 0
+    both_fins = closing[ends] | (batch.flags[at] & wire.EVENT_FIN_RECEIVED != 0)
+    waits[ends], lingers[ends] = well & both_fins, well & ~both_fins
+    return waits, lingers
 
 
-def _ended_well(events: np.ndarray, resets_sent: np.ndarray) -> np.ndarray:
-    return (events["error"] == 0) & (resets_sent == 0)
+def _note_counters(table: Table, batch: _Batch) -> None:
+    """The counters are cumulative, so the newest event of each connection says it all."""
+    full = np.flatnonzero(batch.flags & wire.EVENT_SOCKET)
+    newest = full[table.last_of_each(batch.lines[full])]
+    values = batch.events.take(newest)
+    at = batch.lines[newest]
+    table.note_segments(at, values["segs_out"])
+    for name in (*COUNTERS, "ca_state", "error"):
+        table.rows[name][at] = values[name]
+    fin = np.where(values["flags"] & wire.EVENT_FIN_RECEIVED, FIN_RECEIVED, 0).astype(np.uint8)
+    table.rows["flags"][at] |= fin | np.uint8(HAS_COUNTERS)
+    turned = np.flatnonzero(values["kind"] == wire.CONGESTION)  # the hook comes before the socket's own field
+    table.rows["ca_state"][at[turned]] = values["reason"][turned]
+
+
+def _closes(rows: np.ndarray, batch: _Batch) -> np.ndarray:
+    """The lines that closed, in the order they did. A listener's end is nobody's life."""
+    closes = np.flatnonzero((batch.kind == wire.STATE) & (batch.new == wire.CLOSE) & (batch.old != wire.CLOSE))
+    ended = batch.lines[closes]
+    rows["flags"][ended[batch.old[closes] == wire.LISTEN]] |= TOLD
+    return ended
 
 
 def _write_path(
     rows: np.ndarray, lines: np.ndarray, place: np.ndarray, states: np.ndarray, times_ns: np.ndarray
 ) -> None:
-    place = np.minimum(place, PATH - 1)
     rows["path_state"][lines, place] = states
     rows["path_ns"][lines, place] = times_ns

@@ -66,7 +66,7 @@ def latency(microseconds: float) -> str:
         return f"{microseconds / 1e3:.1f} ms"
     if microseconds < 999_500:
         return f"{microseconds / 1e3:.0f} ms"
-    return f"{microseconds / 1e6:.1f} s "
+    return f"{microseconds / 1e6:.1f} s " if microseconds < 9_950_000 else f"{microseconds / 1e6:.0f} s "
 
 
 def duration(milliseconds: float) -> str:

@@ -73,6 +73,13 @@ def test_no_round_trip_and_an_unused_threshold_are_null() -> None:
     assert (record["srtt_us"], record["rttvar_us"], record["ssthresh"], record["cwnd"]) == (None, None, None, 10)
 
 
+def test_a_listener_has_no_measures() -> None:
+    """What the kernel keeps in their place are defaults."""
+    states = [{"old_state": 7, "new_state": wire.LISTEN}, {"old_state": wire.LISTEN, "new_state": 7}]
+    for record in told("events", step([event(**MEASURED, **state) for state in states])):
+        assert [record[key] for key in KEYS[KEYS.index("srtt_us") :]] == [None] * 8
+
+
 def test_the_owner_stands_in_for_an_unknown_actor() -> None:
     """In softirq nobody acts; the tracker knows whose connection it is."""
     table = [{"cookie": 0xBEEF, "netns": NETNS, "pid": 99, "comm": b"owner"}]

@@ -1,12 +1,13 @@
 """A program that runs the app over a moving synthetic feed: `python -m tests.tui.demo [connections] [filter]`. With
-`--die` the source fails after the first picture, with `--die-early` before it."""
+`--die` the source fails after the first picture, with `--die-early` before it; with `--raise` asking for it fails."""
 
 import sys
 import threading
 
 import numpy as np
 
-from tcpwatch.errors import KernelLacks
+from tcpwatch.errors import KernelLacks, TcpwatchError
+from tcpwatch.tracker.view import View
 from tcpwatch.tui.app import run
 
 from . import picture
@@ -26,7 +27,7 @@ class Moving(picture.Still):
     def _move(self) -> None:
         chance = np.random.default_rng(1)
         while not self._over.wait(1.0):
-            if self._died:
+            if self._died.startswith("--die"):
                 self.die(KernelLacks("the ring is gone", "start again"))
                 return
             newer = self._all[self.seconds % 1000 :][: self._count].copy()
@@ -34,17 +35,22 @@ class Moving(picture.Still):
             newer["age_ms"] += 1000 * self.seconds
             self.next(newer)
 
+    def latest(self) -> View | None:
+        if self._died == "--raise" and self.seconds:
+            raise RuntimeError("a fault in the feed")
+        return super().latest()
+
     def stop(self) -> None:
         self._over.set()
 
 
 def main() -> None:
     words = [word for word in sys.argv[1:] if not word.startswith("--")]
-    died = next((word for word in sys.argv[1:] if word.startswith("--die")), "")
+    died = next((word for word in sys.argv[1:] if word.startswith("--")), "")
     feed = Moving(int(words[0]) if words else 500, died)
     try:
         run(feed, " ".join(words[1:]), loader="core", export=lambda *_: "exported")
-    except KernelLacks as error:
+    except TcpwatchError as error:
         print(f"{error.what}: {error.cure}", file=sys.stderr)
         sys.exit(error.exit_code)
 

@@ -3,6 +3,7 @@
 import ipaddress
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,7 +120,7 @@ def test_events_without_a_socket_have_no_counters() -> None:
     """A zero that the kernel did not fill is unknown."""
     events = VIEW.events.copy()
     events["flags"] = 0
-    rows = as_connections(picture.replace(VIEW, events=events))
+    rows = as_connections(replace(VIEW, events=events))
     assert np.isnan(rows["cwnd"]).all()
     assert np.isnan(rows["retrans"]).all()
 

@@ -1,0 +1,122 @@
+"""`python -m bench.consumers ROUTE OBJECT`: takes records out of a ring that feed.bpf.c fills, by one of several routes,
+and prints the records taken per second of its thread's CPU time. Filling is not in the figure."""
+
+import ctypes as C
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bench.bcc_route import BccRing
+from bench.event import Event
+from bench.feed import Feed
+from tcpwatch.frame import Frame, Host
+from tcpwatch.kernel import libbpf
+from tcpwatch.kernel.ring import Ring
+from tcpwatch.kernel.source import DRAIN_LIMIT
+from tcpwatch.tracker.tracker import Tracker
+
+RING_BYTES = 32 << 20
+# Ended connections are kept for 2 s of the story: only after that does the table no longer grow
+WARM_RECORDS, COUNTED_RECORDS = 7_000_000, 4_000_000
+CALLBACK_RECORDS = 1_500_000
+
+Consume = Callable[[], int]
+
+
+def main() -> int:
+    route, image, batch = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    sys.stdout.write(f"{ROUTES[route](image, batch):.0f}\n")
+    return 0
+
+
+def decode(image: Path, batch: int) -> float:
+    """Drained into an array."""
+    feed = Feed(image, RING_BYTES, time.monotonic_ns())
+    ring = Ring(feed.ring, RING_BYTES)
+    return speed(feed, lambda: len(ring.drain(DRAIN_LIMIT)), batch, 0, COUNTED_RECORDS)
+
+
+def track(image: Path, batch: int, tracker: Tracker) -> float:
+    """Drained and folded into the table of connections."""
+    feed = Feed(image, RING_BYTES, time.monotonic_ns())
+    return speed(feed, tracked(feed, tracker), batch, WARM_RECORDS, COUNTED_RECORDS)
+
+
+def libbpf_callback(image: Path, batch: int) -> float:
+    """libbpf's ring_buffer through ctypes: a Python call per record, and a dict keyed by cookie."""
+    feed = Feed(image, RING_BYTES, time.monotonic_ns())
+    return speed(feed, by_callback(feed), batch, 0, CALLBACK_RECORDS)
+
+
+def bcc_callback(image: Path, batch: int) -> float:
+    ring = BccRing(RING_BYTES)
+    feed = Feed(image, RING_BYTES, time.monotonic_ns(), ring.descriptor)
+    return speed(feed, ring.consumer(), batch, 0, CALLBACK_RECORDS)
+
+
+ROUTES: Mapping[str, Callable[[Path, int], float]] = {
+    "decode": decode,
+    "life": lambda image, batch: track(image, batch, Tracker()),
+    "screen": lambda image, batch: track(
+        image, batch, Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000)
+    ),
+    "libbpf": libbpf_callback,
+    "bcc": bcc_callback,
+}
+
+
+def speed(feed: Feed, consume: Consume, batch: int, warm: int, counted: int) -> float:
+    """Records per second of CPU time. consume: takes out everything there is, and says how many that was."""
+    taken, spent_s = 0, 0.0
+    while taken < warm + counted:
+        made = feed.fill(batch)
+        begin_s = time.thread_time()
+        got = consume()
+        if taken >= warm:
+            spent_s += time.thread_time() - begin_s
+        taken += got
+        if got != made:
+            raise RuntimeError(f"{made} records went into the ring, {got} came out")
+    return (taken - warm) / spent_s
+
+
+def tracked(feed: Feed, tracker: Tracker) -> Consume:
+    """A frame is what the source would make of a batch that comes without a snapshot."""
+    ring = Ring(feed.ring, RING_BYTES)
+    host = Host("bench", "", "", 250, 1, 0)
+
+    def consume() -> int:
+        events = ring.drain(DRAIN_LIMIT)
+        now_ns = feed.now_ns
+        tracker.fold(Frame(now_ns - len(events), now_ns, host, events))
+        return len(events)
+
+    return consume
+
+
+def by_callback(feed: Feed) -> Consume:
+    signature = C.CFUNCTYPE(C.c_int, C.c_void_p, C.c_void_p, C.c_size_t)
+    library = libbpf.library()
+    library.ring_buffer__new.restype = C.c_void_p
+    library.ring_buffer__new.argtypes = (C.c_int, signature, C.c_void_p, C.c_void_p)
+    library.ring_buffer__consume.argtypes = (C.c_void_p,)
+    connections: dict[int, tuple[int, int]] = {}
+
+    @signature
+    def note(_context: int, data: int, _size: int) -> int:
+        event = Event.from_address(data)
+        connections[event.cookie] = (event.new_state, event.time_ns)
+        return 0
+
+    ring = library.ring_buffer__new(feed.ring, note, None, None)
+
+    def consume() -> int:
+        assert note
+        return int(library.ring_buffer__consume(ring))
+
+    return consume
+
+
+if __name__ == "__main__":
+    sys.exit(main())

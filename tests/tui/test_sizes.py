@@ -1,0 +1,75 @@
+"""The layout from the smallest terminal to the largest."""
+
+import pytest
+from rich.cells import cell_len
+
+from . import picture
+from .hand import hand
+
+pytestmark = pytest.mark.asyncio
+ROWS = picture.connections(997)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (109, 30), (120, 40), (137, 40), (200, 50), (250, 70)])
+@pytest.mark.parametrize("keys", [(), ("2",), ("3",), ("enter",), ("question_mark",), ("slash", "x")])
+async def test_each_screen_fills_each_size_exactly(size: tuple[int, int], keys: tuple[str, ...]) -> None:
+    """Every line is as wide as the terminal, and the last line is the last."""
+    async with hand(ROWS, size=size) as h:
+        await h.press(*keys)
+        assert [cell_len(line) for line in h.lines()] == [size[0]] * size[1]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (250, 70)])
+async def test_titles_stand_over_their_columns(size: tuple[int, int]) -> None:
+    """The remote address begins where REMOTE begins, RETR ends where its numbers end."""
+    async with hand(ROWS, size=size) as h:
+        lines = h.lines()
+        at = lines[3].index("REMOTE")
+        assert all(line[at - 1] == " " and line[at] != " " for line in lines[4:-1])
+        end = lines[3].index("RETR") + 4
+        assert all(line[end - 1].isdigit() or line[end - 1] == "–" for line in lines[4:-1])
+
+
+async def test_eighty_by_twenty_four_shows_all_that_matters() -> None:
+    """Nineteen connections, the pulse folded, the last line."""
+    async with hand(ROWS, size=(80, 24)) as h:
+        lines = h.lines()
+    assert all(word in lines[1] for word in ("ESTABLISHED", "SYN", "TIME_WAIT", "CLOSE_WAIT"))
+    assert all(word in lines[2] for word in ("new", "closed", "retrans", "resets", "lost 0"))
+    assert all(word in lines[0] for word in ("web-7", "probes", "1 Connections", "2 Listeners", "3 Events"))
+    assert "q quit" in lines[-1]
+    assert "connections" in lines[-1]
+    assert sum(":" in line for line in lines[4:-1]) == 19
+
+
+async def test_paused_is_seen_at_every_width() -> None:
+    """It goes before the host's name does."""
+    async with hand(ROWS, size=(80, 24)) as h:
+        await h.press("space")
+        assert "PAUSED" in h.lines()[0]
+
+
+@pytest.mark.parametrize("size", [(79, 24), (80, 23), (40, 10)])
+async def test_too_small_a_terminal_gets_one_clear_message(size: tuple[int, int]) -> None:
+    """The size needed and the size there is; on growing the table is back, with its cursor."""
+    async with hand(ROWS) as h:
+        await h.press("j", "j")
+        await h.pilot.resize_terminal(*size)
+        assert "terminal too small" in h.text()
+        assert f"needs 80x24, has {size[0]}x{size[1]}" in h.text()
+        assert "REMOTE" not in h.text()
+        await h.pilot.resize_terminal(80, 24)
+        assert "too small" not in h.text()
+        assert "REMOTE" in h.text()
+        assert h.table.cursor == 2
+        await h.press("j")
+        assert h.table.cursor == 3
+
+
+async def test_details_say_so_too_when_there_is_no_room() -> None:
+    """All screens share the rule."""
+    async with hand(ROWS) as h:
+        await h.press("enter")
+        await h.pilot.resize_terminal(60, 20)
+        assert "needs 80x24" in h.text()
+        assert "COUNTERS" not in h.text()

@@ -1,0 +1,103 @@
+"""A real terminal: it is given back as it was, whatever ends the program, and the first screen is there soon."""
+
+import os
+import signal
+
+import pytest
+
+from .glass import Glass, glass
+
+ON, OFF = b"\x1b[?1049h", b"\x1b[?1049l"
+
+
+def _drawn(g: Glass) -> bool:
+    return "STATE" in g.text() and "ESTABLISHED" in g.text()
+
+
+def _restored(g: Glass) -> None:
+    """The alternate screen left, the cursor shown, the mouse silent, and the line discipline as it was."""
+    assert g.settings() == g.before
+    assert g.raw.rfind(OFF) > g.raw.rfind(ON) > -1
+    assert g.raw.rfind(b"\x1b[?25h") > g.raw.rfind(b"\x1b[?25l")
+    assert g.raw.rfind(b"\x1b[?1000l") > g.raw.rfind(b"\x1b[?1000h")
+
+
+@pytest.mark.parametrize("key", [b"q", b"\x03"], ids=["q", "ctrl-c"])
+def test_the_terminal_is_given_back_after_a_key(key: bytes) -> None:
+    """Both ways to quit end with 0."""
+    with glass("23") as g:
+        g.until(_drawn)
+        g.type(key)
+        assert g.ended() == 0
+        _restored(g)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda s: s.name)
+def test_the_terminal_is_given_back_after_a_signal(number: signal.Signals) -> None:
+    """Somebody else may end us."""
+    with glass("23") as g:
+        g.until(_drawn)
+        os.kill(g.process.pid, number)
+        g.ended()
+        _restored(g)
+
+
+def test_a_source_that_dies_at_once_ends_the_program_with_its_error() -> None:
+    """There is nothing to look at: the message is on a terminal given back."""
+    with glass("23", "--die-early") as g:
+        assert g.ended() == 4
+        _restored(g)
+        assert b"the ring is gone: start again" in g.raw[g.raw.rfind(OFF) :]
+
+
+def test_a_source_that_dies_later_leaves_its_picture_until_q() -> None:
+    """The error is on the screen, and after q on the terminal."""
+    with glass("23", "--die") as g:
+        g.until(lambda g: "the source ended: the ring is gone" in g.text())
+        g.type(b"q")
+        assert g.ended() == 4
+        _restored(g)
+
+
+def test_a_feed_that_raises_does_not_take_the_terminal_with_it() -> None:
+    """A fault of ours is still no reason to leave a broken terminal."""
+    with glass("23", "--raise") as g:
+        assert g.ended() == 1
+        _restored(g)
+
+
+def test_no_colour_is_written_where_none_is_wanted() -> None:
+    """NO_COLOR, down to the bytes."""
+    with glass("499", NO_COLOR="1") as g:
+        g.until(_drawn)
+        g.type(b"j")
+        g.until(lambda g: g.raw.count(b"\xe2\x96\x8c") > 1)
+        assert b"\x1b[38;" not in g.raw
+        assert b";38;" not in g.raw
+        assert b"48;2;" not in g.raw
+
+
+def test_no_escape_of_a_process_name_reaches_the_terminal() -> None:
+    """`\\x1b]0;owned` would set the title; what remains of it is text."""
+    with glass("499", width=200, height=50) as g:
+        g.until(_drawn)
+        g.until(lambda g: "owned" in g.text())
+        assert b"\x1b]0;" not in g.raw
+        assert b"\x9b31" not in g.raw.replace("\x9b".encode(), b"")
+
+
+def test_the_first_screen_is_there_soon() -> None:
+    """0.6 s on an idle machine, Python included; the bound is for busy ones."""
+    with glass("499") as g:
+        g.until(_drawn)
+        import time
+
+        assert time.monotonic() - g.started < 5.0
+
+
+def test_it_works_in_sixteen_colours_at_the_smallest_size() -> None:
+    """TERM says nothing of more; only the terminal's own colours are used."""
+    with glass("499", width=80, height=24, TERM="linux") as g:
+        g.until(_drawn)
+        assert b"38;2;" not in g.raw
+        assert b"38;5;" not in g.raw
