@@ -259,7 +259,10 @@ def _filter(options: Namespace) -> "Filter | None":
         return None
     from tcpwatch.filter import parse
 
-    return parse(expression)
+    wanted = parse(expression)
+    for note in wanted.notes:
+        _say(f"tcpwatch: {note}")
+    return wanted
 
 
 def _probes(source: "KernelSource") -> str:

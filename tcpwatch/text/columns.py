@@ -2,11 +2,12 @@
 drawn as a dash; widths grow when an address needs it and never shrink again."""
 
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
 from tcpwatch.text.lines import Coded, Column, Decimal, Fixed, join
-from tcpwatch.text.parts import Array, Number, Records, Value
+from tcpwatch.text.parts import Array, Number, Records, Sequences, Value
 
 DASH = "–"
 _IPV4, _PORT, _PID, _COMM = 15, 5, 7, 16
@@ -75,7 +76,7 @@ class LifeColumns(_Stream):
     )
 
     def lines(self, records: Records) -> bytes:
-        role, states = records.shared("role"), records.shared("states")
+        role = records.shared("role")
         columns = [
             *self._begin(records),
             Decimal(_scaled(records.number("bytes_sent"), 1024), DASH, 9),
@@ -85,7 +86,8 @@ class LifeColumns(_Stream):
             *_numbers(records, ("duration_us", 12, 3)),
             Coded([f"{_word(name):<6} " for name in role.values["role"]], role.codes),
             *_numbers(records, ("handshake_us", 9, 3), ("retrans", 6, 0), ("srtt_us", 9, 3), ("min_rtt_us", 10, 3)),
-            Coded([_path(path) + "\n" for path in states.values["states"]], states.codes),
+            *_path(records.sequences("states")),
+            Fixed("\n"),
         ]
         return join(columns, records.size)
 
@@ -121,14 +123,16 @@ def _states(old: Value, new: Value) -> str:
     return f"{_word(old):<{_STATE}} -> {_word(new)}" if old != new else _word(new)
 
 
-def _path(path: Value) -> str:
-    if not isinstance(path, list) or not path:
-        return DASH
-    return " ".join(_stay(*step) for step in path if isinstance(step, list))
-
-
-def _stay(state: str | int | None, spent_us: str | int | None) -> str:
-    return f"{state}:{spent_us / 1000:.3f}" if isinstance(spent_us, int) else str(state)
+def _path(states: Sequences) -> Iterator[Column]:
+    """`SYN_SENT:0.031 ESTABLISHED:12.400 TIME_WAIT`, milliseconds; only the name where the time is unknown."""
+    yield Coded(["", DASH], (states.lengths == 0).astype(np.intp))
+    for place in range(int(states.lengths.max(initial=0))):
+        absent = states.lengths <= place
+        silent = absent | ~states.known[:, place]
+        names = [f"{' ' if place else ''}{word}" for word in states.words]
+        yield Coded([*names, ""], np.where(absent, len(names), states.codes[:, place]))
+        yield Coded([":", ""], silent.astype(np.intp))
+        yield Decimal(Number("", states.values[:, place]), DASH, places=3, absent=silent)
 
 
 def _word(value: Value) -> str:

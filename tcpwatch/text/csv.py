@@ -4,9 +4,11 @@ Data stays what it is: a name that starts with `=` is not rewritten for the sake
 import re
 from collections.abc import Iterator, Sequence
 
-from tcpwatch.text.jsonl import encode
+import numpy as np
+
+from tcpwatch.text.jsonl import encode, pairs
 from tcpwatch.text.lines import Coded, Column, Decimal, Fixed, join
-from tcpwatch.text.parts import Number, Part, Records, Value
+from tcpwatch.text.parts import Number, Part, Records, Sequences, Value
 
 _SPECIAL = re.compile('[,"\r\n]').search
 
@@ -29,6 +31,11 @@ class Csv:
 def _columns(part: Part) -> Iterator[Column]:
     if isinstance(part, Number):
         yield Decimal(part, "")
+    elif isinstance(part, Sequences):
+        quoted = (part.lengths == 0).astype(np.intp)
+        yield Coded(['"', ""], quoted)
+        yield from pairs(part, quote='""')
+        yield Coded(['"', ""], quoted)
     else:
         yield Coded([",".join(map(_field, row)) for row in zip(*part.values.values())], part.codes)
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from json.encoder import JSONEncoder, encode_basestring
 
+import numpy as np
+
 from tcpwatch.text.lines import Coded, Column, Decimal, Fixed, join
-from tcpwatch.text.parts import Number, Part, Records, Value
+from tcpwatch.text.parts import Number, Part, Records, Sequences, Value
 
 _nested = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -26,8 +28,24 @@ def _columns(part: Part) -> Iterator[Column]:
         yield Fixed(f'"{part.name}":')
         yield Decimal(part, "null")
         return
+    if isinstance(part, Sequences):
+        yield Fixed(f'"{part.name}":')
+        yield from pairs(part)
+        return
     template = ",".join(f'"{name}":%s' for name in part.values)
     yield Coded([template % texts for texts in zip(*(map(encode, v) for v in part.values.values()))], part.codes)
+
+
+def pairs(part: Sequences, quote: str = '"') -> Iterator[Column]:
+    """Lists of [word, number] as JSON."""
+    yield Fixed("[")
+    for place in range(int(part.lengths.max(initial=0))):
+        absent = part.lengths <= place
+        opened = [f"{',' if place else ''}[{quote}{word}{quote}," for word in part.words]
+        yield Coded([*opened, ""], np.where(absent, len(opened), part.codes[:, place]))
+        yield Decimal(Number("", part.values[:, place], part.known[:, place]), "null", absent=absent)
+        yield Coded(["]", ""], absent.astype(np.intp))
+    yield Fixed("]")
 
 
 def encode(value: Value) -> str:

@@ -41,10 +41,13 @@ class Decimal:
     """A number in each line; `unknown` where there is none.
 
     width: at least so many characters, filled with spaces on the left; places: so many of the digits stand behind a
-    point (1234 with 3 places is 1.234)."""
+    point (1234 with 3 places is 1.234); absent: (n,) of bool, lines that have nothing at all here."""
 
-    def __init__(self, number: Number, unknown: str, width: int = 0, places: int = 0) -> None:
+    def __init__(
+        self, number: Number, unknown: str, width: int = 0, places: int = 0, absent: Mask | None = None
+    ) -> None:
         self._values, self._known, self._places = number.values, number.known, places
+        self._absent = absent
         self._unknown = unknown.rjust(width)
         self._width = width
 
@@ -55,7 +58,10 @@ class Decimal:
         text = digits(values, self._places + 1)
         if self._places:
             text = np.insert(text, text.shape[1] - self._places, ord("."), axis=1)
-        return _mark_unknown(_fill(text, self._width), known, np.frombuffer(self._unknown.encode(), np.uint8))
+        marked = _mark_unknown(_fill(text, self._width), known, np.frombuffer(self._unknown.encode(), np.uint8))
+        if self._absent is not None:
+            marked[self._absent[lines]] = 0
+        return marked
 
 
 Column = Fixed | Coded | Decimal

@@ -48,7 +48,28 @@ class Shared:
         return [values[code] for code in self.codes.tolist()]
 
 
-Part = Number | Shared
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """One key whose value is a list of [word, number] pairs, of another length in each record.
+
+    words: the vocabulary; codes: (n, most) which word; lengths: (n,); values: (n, most); known: (n, most) of bool."""
+
+    name: str
+    words: Sequence[str]
+    codes: Codes
+    lengths: Array
+    values: Array
+    known: Mask
+
+    def decode(self) -> list[Value]:
+        rows = zip(self.lengths.tolist(), self.codes.tolist(), self.values.tolist(), self.known.tolist())
+        return [
+            [[self.words[c], v if k else None] for c, v, k in zip(codes[:length], values, known)]
+            for length, codes, values, known in rows
+        ]
+
+
+Part = Number | Shared | Sequences
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +86,7 @@ class Records:
     def columns(self) -> dict[str, list[Value]]:
         """Each key's values, one per record, in the contract's order (the extra ones last)."""
         return {
-            name: part.decode() if isinstance(part, Number) else part.decode(name)
+            name: part.decode(name) if isinstance(part, Shared) else part.decode()
             for part in (*self.parts, *self.extra)
             for name in _names(part)
         }
@@ -73,12 +94,15 @@ class Records:
     def number(self, name: str) -> Number:
         return {part.name: part for part in (*self.parts, *self.extra) if isinstance(part, Number)}[name]
 
+    def sequences(self, name: str) -> Sequences:
+        return next(p for p in self.parts if isinstance(p, Sequences) and p.name == name)
+
     def shared(self, name: str) -> Shared:
         return {key: part for part in self.parts if isinstance(part, Shared) for key in part.values}[name]
 
 
 def _names(part: Part) -> tuple[str, ...]:
-    return (part.name,) if isinstance(part, Number) else tuple(part.values)
+    return tuple(part.values) if isinstance(part, Shared) else (part.name,)
 
 
 def each(size: int, values: Mapping[str, Sequence[Value]]) -> Shared:

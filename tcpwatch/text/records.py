@@ -9,7 +9,7 @@ import numpy as np
 from tcpwatch import wire
 from tcpwatch.frame import Host
 from tcpwatch.text import identity, measures
-from tcpwatch.text.parts import Array, Codes, Number, Part, Pick, Records, Shared, Value, each, group, same
+from tcpwatch.text.parts import Array, Codes, Number, Part, Pick, Records, Sequences, Shared, Value, each, group, same
 from tcpwatch.tracker import rows
 from tcpwatch.tracker.step import Step
 from tcpwatch.words import clean
@@ -38,6 +38,9 @@ KEYS = {"events": EVENTS, "life": LIFE, "snapshot": SNAPSHOT}
 _EVENT_NUMBERS = EVENTS[EVENTS.index("srtt_us") :]
 _SOCKET_NUMBERS = SNAPSHOT[SNAPSHOT.index("srtt_us") : SNAPSHOT.index("congestion_algorithm")]
 _SOCKET_EXTRA_TIMES = ("rto", "busy", "rwnd_limited", "sndbuf_limited")
+_STATE_WORDS = tuple(
+    name or str(number) for number, name in enumerate((*wire.STATES, *[None] * (256 - len(wire.STATES))))
+)
 _OPTIONS = wire.SACK | wire.TIMESTAMPS | wire.WSCALE | wire.ECN | wire.APP_LIMITED
 
 
@@ -95,7 +98,7 @@ def lives(step: Step, pick: Pick) -> Records:
         Number("closed_ns", _unix(ended["closed_ns"], host), measures.ended(ended)),
         number["duration_us"],
         number["handshake_us"],
-        each(size, {"states": _paths(ended)}),
+        _paths(ended),
         *(number[name] for name in ("bytes_sent", "bytes_received", "retrans", "srtt_us", "min_rtt_us")),
         same(size, dict.fromkeys(("verdict", "explanation", "evidence"))),
     )
@@ -175,22 +178,17 @@ def _reason(kind: int, flags: int, reason: int, host: Host) -> str | None:
     return None
 
 
-def _paths(ended: Array) -> list[Value]:
+def _paths(ended: Array) -> Sequences:
     """[[state, microseconds in it], ...] of each life, in order. A life is told when the socket ends; what it leaves
     behind to hold the port, in TIME_WAIT or FIN_WAIT2, has only begun its time then."""
     lengths = np.minimum(ended["path_len"], rows.PATH).astype(np.intp)
-    last = ended["path_state"][np.arange(len(ended)), np.maximum(lengths, 1) - 1]
-    stays = (last == wire.TIME_WAIT) | (ended["state"] == wire.FIN_WAIT2)
-    last_ns = np.where(measures.ended(ended) & ~stays, ended["closed_ns"], 0)
-    columns = zip(lengths.tolist(), ended["path_state"].tolist(), ended["path_ns"].tolist(), last_ns.tolist())
-    return [_path(states[:length], [*entered[:length], last]) for length, states, entered, last in columns]
-
-
-def _path(states: Sequence[int], moments: Sequence[int]) -> list[list[str | int | None]]:
-    return [
-        [named(wire.STATES, state), (end - begin) // 1000 if begin and end >= begin else None]
-        for state, begin, end in zip(states, moments, moments[1:])
-    ]
+    entered = ended["path_ns"]
+    left = np.concatenate([entered[:, 1:], np.zeros((len(ended), 1), entered.dtype)], axis=1)
+    final, lines = np.maximum(lengths, 1) - 1, np.arange(len(ended))
+    stays = (ended["path_state"][lines, final] == wire.TIME_WAIT) | (ended["state"] == wire.FIN_WAIT2)
+    left[lines, final] = np.where(measures.ended(ended) & ~stays, ended["closed_ns"], 0)
+    known = (entered != 0) & (left >= entered)
+    return Sequences("states", _STATE_WORDS, ended["path_state"], lengths, (left - entered) // np.uint64(1000), known)
 
 
 def _manners(facts: Array) -> Shared:

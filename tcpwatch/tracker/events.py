@@ -84,6 +84,7 @@ def fold_events(table: Table, events: np.ndarray) -> tuple[np.ndarray, np.ndarra
         _walk_states(table.rows, batch, moves)
     _note_counters(table, batch)
     _take_back_time_wait(table.rows, aborted)
+    vanish(table.rows, unended)
     return lines, np.concatenate([unended, _closes(table.rows, batch)])
 
 
@@ -107,7 +108,6 @@ def _turns(table: Table, batch: _Batch) -> tuple[_Moves, np.ndarray]:
         _succeed(table, batch, at[again])
         unended = batch.lines[at[np.flatnonzero(again & ~closed & ~first) - 1]]
         unended = np.concatenate([lines[again & ~closed & first], unended])
-        table.rows["flags"][unended] |= CLOSED | VANISHED
         first |= again
     return _Moves(at, batch.lines[at], old, new, first), unended
 
@@ -281,13 +281,36 @@ def _note_counters(table: Table, batch: _Batch) -> None:
     newest = full[table.last_of_each(batch.lines[full])]
     values = batch.events.take(newest)
     at = batch.lines[newest]
-    table.note_segments(at, values["segs_out"])
+    note_segments(table, at, values["segs_out"])
     for name in (*COUNTERS, "ca_state", "error"):
         table.rows[name][at] = values[name]
     fin = np.where(values["flags"] & wire.EVENT_FIN_RECEIVED, FIN_RECEIVED, 0).astype(np.uint8)
     table.rows["flags"][at] |= fin | np.uint8(HAS_COUNTERS)
     turned = np.flatnonzero(values["kind"] == wire.CONGESTION)  # the hook comes before the socket's own field
     table.rows["ca_state"][at[turned]] = values["reason"][turned]
+
+
+def note_segments(table: Table, lines: np.ndarray, segs_out: np.ndarray) -> None:
+    """Add up how many segments were sent since the last look, before it is overwritten. The first look at a socket that
+    was open before we came tells nothing of that."""
+    rows = table.rows
+    followed = (rows["flags"][lines] & HAS_COUNTERS != 0) | (rows["opened_ns"][lines] != 0)
+    grown = segs_out.astype(np.int64) - rows["segs_out"][lines]
+    table.segments_out += int(grown[followed & (grown > 0)].sum())
+
+
+def vanish(rows: np.ndarray, lines: np.ndarray) -> None:
+    """End connections whose end nobody saw."""
+    rows["flags"][lines[is_lifeless(rows, lines)]] |= TOLD
+    rows["flags"][lines] |= CLOSED | VANISHED
+    rows["state"][lines] = wire.CLOSE
+
+
+def is_lifeless(rows: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """Whether there is nothing to tell of them: listeners, half-open connections that came to nothing, and sockets of
+    which no state was ever seen."""
+    state, length = rows["state"][lines], rows["path_len"][lines]
+    return (state == wire.LISTEN) | (length == 0) | ((state == wire.SYN_RECV) & (length == 1))
 
 
 def _closes(rows: np.ndarray, batch: _Batch) -> np.ndarray:

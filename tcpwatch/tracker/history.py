@@ -7,10 +7,12 @@ import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.tracker.rows import SAMPLE
+from tcpwatch.tracker.view import Key
 
 _POINT = np.dtype(
-    [("cookie", "u8"), ("srtt_us", "u4"), ("cwnd", "u4"), ("ssthresh", "u4"), ("unacked", "u4")]
+    [("cookie", "u8"), ("netns", "u4"), ("srtt_us", "u4"), ("cwnd", "u4"), ("ssthresh", "u4"), ("unacked", "u4")]
 )
+_TICK_BYTES = 256  # what a snapshot costs that held nothing
 
 
 class History:
@@ -21,23 +23,24 @@ class History:
 
     def remember(self, time_ns: int, sockets: np.ndarray) -> None:
         """Keep the measures of a snapshot's (wire.SOCKET) established-like sockets."""
-        alive = sockets[sockets["cwnd"] > 0]
+        alive = np.flatnonzero(sockets["cwnd"])
+        alive = alive[np.argsort(sockets["cookie"][alive], kind="stable")]
         points = np.empty(len(alive), _POINT)
         for name in _POINT.names or ():
-            points[name] = alive[name]
-        points = points[np.argsort(points["cookie"], kind="stable")]
+            points[name] = sockets[name][alive]
         self._ticks.append((time_ns, points))
-        self._bytes += points.nbytes
+        self._bytes += points.nbytes + _TICK_BYTES
         while self._bytes > self._budget and len(self._ticks) > 2:
-            self._bytes -= self._ticks.popleft()[1].nbytes
+            self._bytes -= self._ticks.popleft()[1].nbytes + _TICK_BYTES
 
-    def of(self, cookie: int) -> np.ndarray:
+    def of(self, key: Key) -> np.ndarray:
         """(n,) SAMPLE, oldest first, times CLOCK_MONOTONIC; NaN where a measure was unknown."""
+        netns, cookie = key
         found = []
         for time_ns, points in self._ticks:
-            at = int(np.searchsorted(points["cookie"], np.uint64(cookie)))
-            if at < len(points) and points["cookie"][at] == cookie:
-                found.append((time_ns, points[at]))
+            begin = int(np.searchsorted(points["cookie"], np.uint64(cookie)))
+            end = int(np.searchsorted(points["cookie"], np.uint64(cookie), "right"))
+            found += [(time_ns, point) for point in points[begin:end] if point["netns"] == netns]
         samples = np.empty(len(found), SAMPLE)
         samples["time_ns"] = [time_ns for time_ns, _ in found]
         points = np.array([point for _, point in found], _POINT)

@@ -38,7 +38,12 @@ class Owners:
 
     def fill_in(self, lives: np.ndarray) -> None:
         """Give accepted connections without a known process the one process that listens on their port."""
-        for row in np.flatnonzero((lives["pid"] == 0) & (lives["role"] == SERVER)):
-            holder = self._listening.get((int(lives["netns"][row]), int(lives["lport"][row])))
+        if not self._listening:
+            return
+        orphans = np.flatnonzero((lives["pid"] == 0) & (lives["role"] == SERVER))
+        places = (lives["netns"][orphans].astype(np.uint64) << np.uint64(16)) | lives["lport"][orphans]
+        for place in np.unique(places).tolist():
+            holder = self._listening.get((place >> 16, place & 0xFFFF))
             if holder is not None:
-                lives["pid"][row], lives["comm"][row] = holder
+                at = orphans[places == np.uint64(place)]
+                lives["pid"][at], lives["comm"][at] = holder

@@ -27,20 +27,24 @@ def draw(tracker: Tracker, frame: Frame) -> View:
     alive = connections["flags"] & CLOSED == 0
     waiting = np.isin(connections["state"], (wire.TIME_WAIT, wire.FIN_WAIT2))
     events, pids, comms = tracker.log.newest()
-    for array in (connections, events, pids, comms):
+    pulse = tracker.pulse.picture()
+    states = np.bincount(connections["state"][alive | waiting], minlength=13)
+    tally = frame.tally.copy()
+    counts = (pulse.opened, pulse.closed, pulse.retransmits, pulse.resets, pulse.segments_out)
+    for array in (connections, events, pids, comms, states, tally, *counts):
         array.setflags(write=False)
     return View(
         time_ns=frame.end_ns + offset_ns,
         started_ns=tracker.started_ns + offset_ns,
         host=frame.host,
         connections=connections,
-        states=np.bincount(connections["state"][alive | waiting], minlength=13),
-        pulse=tracker.pulse.picture(),
+        states=states,
+        pulse=pulse,
         events=events,
         event_pids=pids,
         event_comms=comms,
         events_total=tracker.log.total,
-        tally=frame.tally,
+        tally=tally,
         probes=frame.probes,
         cgroups=dict(tracker.cgroups),
         namespaces=dict(tracker.namespaces),
@@ -60,11 +64,17 @@ def _connections(tracker: Tracker, frame: Frame) -> np.ndarray:
     until = np.where(view["closed_ns"], view["closed_ns"], np.uint64(frame.end_ns))
     view["age_ms"] = np.where(begun, (until - view["opened_ns"]).astype(np.int64) / 1e6, np.nan)
     last = np.maximum(rows["path_len"][lines].astype(np.int64) - 1, 0)
-    entered = rows["path_ns"][lines, last]
+    entered = np.where(view["state"] == wire.CLOSE, _over_ns(rows, lines, last), rows["path_ns"][lines, last])
     view["state_ms"] = np.where(entered, (np.uint64(frame.end_ns) - entered).astype(np.int64) / 1e6, np.nan)
     _fill_measures(view, rows, lines)
     _fill_queues(view, tracker.sockets, rows["snap"][lines], frame.host.hz)
     return view
+
+
+def _over_ns(rows: np.ndarray, lines: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """When CLOSE was entered; 0 = unknown, as the end of a TIME_WAIT is."""
+    waited = rows["path_state"][lines, last] == wire.TIME_WAIT
+    return np.where(waited, np.uint64(0), rows["closed_ns"][lines])
 
 
 def _fill_measures(view: np.ndarray, rows: np.ndarray, lines: np.ndarray) -> None:
@@ -103,15 +113,18 @@ def _focus(tracker: Tracker, frame: Frame, key: Key) -> Focus | None:
     row = tracker.table.rows[line].copy()
     snap = int(row["snap"])
     offset_ns = frame.host.realtime_offset_ns
-    samples = tracker.history.of(cookie)
+    samples = tracker.history.of(key)
     samples["time_ns"] += np.uint64(offset_ns)
+    events = tracker.log.followed().copy()
+    for array in (samples, events):
+        array.setflags(write=False)
     return Focus(
         key=key,
         row=row,
         socket=tracker.sockets[snap].copy() if 0 <= snap < len(tracker.sockets) else None,
         path=path_of(row, frame.end_ns, offset_ns),
         samples=samples,
-        events=tracker.log.followed(),
+        events=events,
         process=tracker.processes.get(int(row["pid"])),
     )
 

@@ -9,10 +9,11 @@ UNKNOWN_ROLE, CLIENT, SERVER = range(3)
 ROLES = (None, "client", "server")
 
 # ROW.flags
-CLOSED, VANISHED, FIN_RECEIVED, HAS_COUNTERS, TOLD, LET_GO = 1, 2, 4, 8, 16, 32
-# CLOSED: the full socket has ended (a TIME_WAIT may still hold the port). VANISHED: its end was inferred from a
-# snapshot, the event was lost. HAS_COUNTERS: the byte, segment and RTT fields were filled at least once.
-# TOLD: it was among a step's lives. LET_GO: kept only because a TIME_WAIT socket still holds its ports.
+CLOSED, VANISHED, FIN_RECEIVED, HAS_COUNTERS, TOLD, LET_GO, ABORTED = 1, 2, 4, 8, 16, 32, 64
+# CLOSED: the full socket has ended (a TIME_WAIT may still hold the port). VANISHED: its end was inferred, the event was
+# lost. HAS_COUNTERS: the byte, segment and RTT fields were filled at least once.
+# TOLD: it was among a step's lives, or is nobody's life. LET_GO: kept only because a TIME_WAIT socket still holds its
+# ports. ABORTED: it sent a reset at its very end.
 
 ROW = np.dtype(
     [

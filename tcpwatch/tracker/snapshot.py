@@ -5,64 +5,91 @@ import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.frame import Snapshot
-from tcpwatch.tracker.events import COUNTERS, begin_half_open
-from tcpwatch.tracker.rows import CLOSED, FIN_RECEIVED, HAS_COUNTERS, LET_GO, PATH, SERVER, TOLD, UNKNOWN_ROLE, VANISHED
+from tcpwatch.tracker.events import COUNTERS, begin_half_open, is_lifeless, note_segments, vanish
+from tcpwatch.tracker.rows import CLOSED, FIN_RECEIVED, HAS_COUNTERS, LET_GO, PATH, SERVER, TOLD, UNKNOWN_ROLE
 from tcpwatch.tracker.table import Table
 
 _MISSES = 2  # older kernels' iterator may skip a socket while its bucket changes (fixed in 6.17)
+# A namespace unread for so long is gone. Longer than any TIME_WAIT and than the pause between two SYN-ACKs (TCP_RTO_MAX)
+_STALE_NS = 180_000_000_000
 _ENDPOINTS = ("laddr", "raddr", "lport", "rport", "family")
 
 
-def fold_snapshot(table: Table, snapshot: Snapshot) -> np.ndarray:
-    """The lines of connections found to have ended unseen. Lines that stand for nothing any more are released."""
+def fold_snapshot(table: Table, snapshot: Snapshot, named: np.ndarray) -> np.ndarray:
+    """The lines of connections found to have ended unseen. Lines that stand for nothing any more are released, but for
+    those that the frame's events name."""
     sockets = snapshot.sockets
-    lines, fresh = table.find_or_add(sockets["cookie"], sockets["netns"])
+    lines = table.find_or_add(sockets["cookie"].copy(), sockets["netns"].copy())
+    at = _newest(table, sockets, lines)
+    lines = _reopened(table, sockets, lines[at], at, snapshot.begin_ns)
     rows = table.rows
-    newest = table.last_of_each(lines)
-    sockets_at = newest
-    lines = lines[newest]
     rows["snap"] = -1
-    rows["snap"][lines] = sockets_at
+    rows["snap"][lines] = at
     rows["seen_ns"][lines] = snapshot.begin_ns
     rows["missed"][lines] = 0
-    _begin(table, sockets, lines, sockets_at, fresh)
-    _refresh(rows, sockets, lines, sockets_at, snapshot.begin_ns)
+    _begin(rows, sockets, lines, at)
+    ended = _refresh(table, sockets, lines, at, snapshot.begin_ns)
     _guess_servers(rows, sockets)
-    return _find_gone(table, snapshot)
+    return np.concatenate([ended, _find_gone(table, snapshot, named)])
 
 
-def _begin(table: Table, sockets: np.ndarray, lines: np.ndarray, at: np.ndarray, fresh: np.ndarray) -> None:
-    """Sockets nobody told us of: opened before we came, or half-open."""
-    new = np.isin(lines, fresh)
-    lines, at = lines[new], at[new]
+def _newest(table: Table, sockets: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """One position of each line. A socket that connects again has the cookie of its own TIME_WAIT: the socket counts."""
+    small = sockets["sort"] == wire.TIME_WAIT_SORT
+    order = np.concatenate([np.flatnonzero(small), np.flatnonzero(~small)])
+    order = order[lines[order] >= 0]
+    return order[table.last_of_each(lines[order])]
+
+
+def _reopened(table: Table, sockets: np.ndarray, lines: np.ndarray, at: np.ndarray, begin_ns: int) -> np.ndarray:
+    """An ended socket that is here again has connected again, unheard."""
     rows = table.rows
+    again = (rows["flags"][lines] & CLOSED != 0) & (rows["changed_ns"][lines] < begin_ns)
+    again &= sockets["sort"][at] != wire.TIME_WAIT_SORT
+    if again.any():
+        lines[again] = table.succeed(lines[again])
+    return lines
+
+
+def _begin(rows: np.ndarray, sockets: np.ndarray, lines: np.ndarray, at: np.ndarray) -> None:
+    """Sockets nobody told us of: opened before we came, or half-open."""
+    new = rows["path_len"][lines] == 0
+    lines, at = lines[new], at[new]
     for name in _ENDPOINTS:
         rows[name][lines] = sockets[name][at]
     rows["state"][lines] = sockets["state"][at]
     rows["path_len"][lines] = 1
     rows["path_state"][lines, 0] = sockets["state"][at]
     half = sockets["sort"][at] == wire.REQUEST
-    begin_half_open(table, lines[half], sockets["since_ns"][at[half]])
+    begin_half_open(rows, lines[half], sockets["since_ns"][at[half]])
     small = sockets["sort"][at] == wire.TIME_WAIT_SORT
     rows["flags"][lines[small]] |= CLOSED | TOLD | LET_GO
 
 
-def _refresh(rows: np.ndarray, sockets: np.ndarray, lines: np.ndarray, at: np.ndarray, begin_ns: int) -> None:
+def _refresh(table: Table, sockets: np.ndarray, lines: np.ndarray, at: np.ndarray, begin_ns: int) -> np.ndarray:
+    """Bring what no event has changed since up to date. The lines of which only a TIME_WAIT is left, the end was lost."""
+    rows = table.rows
     current = rows["changed_ns"][lines] < begin_ns
     lines, at = lines[current], at[current]
     small = sockets["sort"][at] == wire.TIME_WAIT_SORT
-    closed = rows["flags"][lines] & CLOSED != 0
-    lines, at = lines[small == closed], at[small == closed]
+    ended = lines[small & (rows["flags"][lines] & CLOSED == 0)]
+    vanish(rows, ended)
     state = sockets["state"][at]
-    changed = rows["state"][lines] != state
+    changed = (rows["state"][lines] != state) & (rows["path_state"][lines, _last(rows, lines)] != state)
     _append_state(rows, lines[changed], state[changed])
     rows["state"][lines] = state
     full = (sockets["sort"][at] == wire.FULL) & (state != wire.LISTEN)
     lines, at = lines[full], at[full]
+    note_segments(table, lines, sockets["segs_out"][at])
     for name in (*COUNTERS, "ca_state", "cgroup"):
         rows[name][lines] = sockets[name][at]
     fin = np.where(sockets["options"][at] & wire.FIN_RECEIVED, FIN_RECEIVED, 0).astype(np.uint8)
     rows["flags"][lines] |= fin | np.uint8(HAS_COUNTERS)
+    return ended
+
+
+def _last(rows: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    return np.maximum(rows["path_len"][lines].astype(np.intp), 1) - 1
 
 
 def _append_state(rows: np.ndarray, lines: np.ndarray, states: np.ndarray) -> None:
@@ -76,38 +103,42 @@ def _append_state(rows: np.ndarray, lines: np.ndarray, states: np.ndarray) -> No
 def _guess_servers(rows: np.ndarray, sockets: np.ndarray) -> None:
     """A connection found open whose port is being listened on was accepted here."""
     nameless = np.flatnonzero((rows["role"] == UNKNOWN_ROLE) & (rows["cookie"] != 0) & (rows["state"] != wire.LISTEN))
-    listeners = sockets[sockets["state"] == wire.LISTEN]
-    served = np.isin(_port_key(rows[nameless]), _port_key(listeners))
+    listeners = np.flatnonzero(sockets["state"] == wire.LISTEN)
+    served = np.isin(_port_keys(rows, nameless), _port_keys(sockets, listeners))
     rows["role"][nameless[served]] = SERVER
 
 
-def _port_key(records: np.ndarray) -> np.ndarray:
-    return (records["netns"].astype(np.uint64) << np.uint64(16)) | records["lport"]
+def _port_keys(records: np.ndarray, at: np.ndarray) -> np.ndarray:
+    return (records["netns"][at].astype(np.uint64) << np.uint64(16)) | records["lport"][at]
 
 
-def _find_gone(table: Table, snapshot: Snapshot) -> np.ndarray:
+def _find_gone(table: Table, snapshot: Snapshot, named: np.ndarray) -> np.ndarray:
     rows = table.rows
-    covered = np.isin(rows["netns"], np.fromiter(snapshot.namespaces, np.uint32, len(snapshot.namespaces)))
-    absent = np.flatnonzero(
-        (rows["cookie"] != 0)
-        & covered
-        & (rows["seen_ns"] < snapshot.begin_ns)
-        & (rows["changed_ns"] < snapshot.begin_ns)
-    )
+    known_ns = np.maximum(rows["seen_ns"], rows["changed_ns"])
+    absent = np.flatnonzero((rows["cookie"] != 0) & (known_ns < snapshot.begin_ns))
+    absent = absent[~np.isin(absent, named)]
+    covered = np.isin(rows["netns"][absent], np.fromiter(snapshot.namespaces, np.uint32, len(snapshot.namespaces)))
     closed = rows["flags"][absent] & CLOSED != 0
-    released = absent[closed & (rows["flags"][absent] & LET_GO != 0)]
-    rows["state"][absent[closed]] = wire.CLOSE
-    open_ = absent[~closed]
-    rows["missed"][open_] += 1
-    gone = open_[rows["missed"][open_] >= _MISSES]
-    # Half-open connections that came to nothing and listeners are nobody's life
-    lifeless = np.isin(rows["state"][gone], (wire.LISTEN,)) | _only_half_open(rows, gone)
+    released = absent[covered & closed & (rows["flags"][absent] & LET_GO != 0)]
+    rows["state"][absent[covered & closed]] = wire.CLOSE
+    missed = absent[covered & ~closed]
+    rows["missed"][missed] += 1
+    # A namespace that was read before and is not any more has ended with all its sockets
+    unread = ~covered & ~closed & (rows["seen_ns"][absent] != 0)
+    unread &= known_ns[absent] + np.uint64(_STALE_NS) < snapshot.begin_ns
+    gone = np.concatenate([missed[rows["missed"][missed] >= _MISSES], absent[unread]]).astype(np.int32)
+    lifeless = is_lifeless(rows, gone)
     table.release(np.concatenate([released, gone[lifeless]]))
     ended = gone[~lifeless]
-    rows["flags"][ended] |= CLOSED | VANISHED
-    rows["state"][ended] = wire.CLOSE
-    return ended.astype(np.int32)
+    vanish(rows, ended)
+    return ended
 
 
-def _only_half_open(rows: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    return (rows["state"][lines] == wire.SYN_RECV) & (rows["path_len"][lines] == 1)
+def find_stale(rows: np.ndarray, now_ns: int) -> np.ndarray:
+    """The lines that wait for a snapshot to say that they are over, and waited in vain: their namespace is not read."""
+    known_ns = np.maximum(rows["seen_ns"], rows["changed_ns"])
+    old = np.flatnonzero((rows["cookie"] != 0) & (known_ns + np.uint64(_STALE_NS) < now_ns))
+    closed = rows["flags"][old] & CLOSED != 0
+    let_go = rows["flags"][old] & LET_GO != 0
+    half_open = ~closed & (rows["state"][old] != wire.LISTEN) & is_lifeless(rows, old)
+    return old[let_go | half_open].astype(np.int32)

@@ -16,6 +16,7 @@ class Table:
         self._free = np.arange(_START - 1, -1, -1, dtype=np.int32)
         self._free_count = _START
         self._scratch = np.empty(_START, np.int32)
+        self.segments_out = 0  # sent by all connections since each was first seen
 
     def __len__(self) -> int:
         return len(self.rows) - self._free_count
@@ -24,23 +25,37 @@ class Table:
         """(n,) the lines in use, in order."""
         return np.flatnonzero(self.rows["cookie"])
 
-    def find_or_add(self, cookies: np.ndarray, netns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(each key's line, the lines that are new), for keys that may repeat. New lines hold their key and nothing
-        else yet. A cookie of 0 names no socket: -1."""
+    def find_or_add(self, cookies: np.ndarray, netns: np.ndarray, may_add: np.ndarray | None = None) -> np.ndarray:
+        """(n,) i4: each key's line, for keys that may repeat. New lines hold their key and nothing else yet. -1 for a
+        cookie of 0, which names no socket, and for unknown keys up to the first place where may_add (n,) holds."""
         lines = self.index.find(cookies, netns)
-        missing = np.flatnonzero((lines < 0) & (cookies != 0))
-        if not len(missing):
-            return lines, missing.astype(np.int32)
-        order = missing[np.lexsort((netns[missing], cookies[missing]))]
-        cookie, space = cookies[order], netns[order]
+        wanted = np.flatnonzero((lines < 0) & (cookies != 0))
+        if may_add is not None and not may_add[wanted].all():
+            added = wanted[may_add[wanted]]
+            self._add(cookies, netns, lines, added)
+            unsure = wanted[~may_add[wanted]]
+            found = self.index.find(cookies[unsure], netns[unsure])
+            self._scratch[lines[added][::-1]] = added[::-1]
+            known = found >= 0
+            unsure, found = unsure[known], found[known]
+            late = self._scratch[found] < unsure
+            lines[unsure[late]] = found[late]
+        elif len(wanted):
+            self._add(cookies, netns, lines, wanted)
+        return lines
+
+    def _add(self, cookies: np.ndarray, netns: np.ndarray, lines: np.ndarray, missing: np.ndarray) -> None:
+        """Fill in `lines` at the positions `missing`."""
+        cookie, space = cookies[missing], netns[missing]
+        order = np.lexsort((space, cookie)) if (space != space[:1]).any() else np.argsort(cookie, kind="stable")
+        cookie, space = cookie[order], space[order]
         first = np.ones(len(order), bool)
         first[1:] = (cookie[1:] != cookie[:-1]) | (space[1:] != space[:-1])
         fresh = self.allocate(int(first.sum()))
-        lines[order] = fresh[np.cumsum(first) - 1]
+        lines[missing[order]] = fresh[np.cumsum(first) - 1]
         self.rows["cookie"][fresh] = cookie[first]
         self.rows["netns"][fresh] = space[first]
         self.index.add(fresh)
-        return lines, fresh
 
     def allocate(self, count: int) -> np.ndarray:
         """(count,) i4: lines full of zeros, not yet in the index."""
@@ -51,15 +66,20 @@ class Table:
         self.rows["snap"][lines] = -1
         return lines
 
-    def succeed(self, line: int) -> int:
-        """A new line with the same key, one turn later: the socket connects again. The old one leaves the index."""
-        fresh = self.allocate(1)
-        for name in ("cookie", "netns", "pid", "comm", "owner_start_ns", "cgroup"):
-            self.rows[name][fresh] = self.rows[name][line]
-        self.rows["turn"][fresh] = self.rows["turn"][line] + 1
-        self.index.remove(np.array([line], np.int32))
-        self.index.add(fresh)
-        return int(fresh[0])
+    def succeed(self, lines: np.ndarray) -> np.ndarray:
+        """New lines with the same keys, each one turn later: sockets that connect again. `lines` may repeat, equal ones
+        together: one more turn each. The index knows only the last turn."""
+        fresh = self.allocate(len(lines))
+        first = np.ones(len(lines), bool)
+        first[1:] = lines[1:] != lines[:-1]
+        starts = np.flatnonzero(first)
+        for name in ("cookie", "netns", "cgroup"):
+            self.rows[name][fresh] = self.rows[name][lines]
+        passed = np.arange(len(lines)) - starts[np.cumsum(first) - 1]
+        self.rows["turn"][fresh] = self.rows["turn"][lines] + passed + 1
+        self.index.remove(lines[first])
+        self.index.add(fresh[np.append(starts[1:], len(lines)) - 1])
+        return fresh
 
     def release(self, lines: np.ndarray) -> None:
         """Give lines back; each at most once."""

@@ -14,13 +14,14 @@ from tcpwatch.tracker.owners import Owners
 from tcpwatch.tracker.picture import draw
 from tcpwatch.tracker.pulse import PulseMeter
 from tcpwatch.tracker.rows import LET_GO, SERVER, TOLD
-from tcpwatch.tracker.snapshot import fold_snapshot
+from tcpwatch.tracker.snapshot import find_stale, fold_snapshot
 from tcpwatch.tracker.step import Step
 from tcpwatch.tracker.table import Table
 from tcpwatch.tracker.view import Key, View
 
 _REMEMBER_NS = 2_000_000_000  # an ended connection stays at least so long: a late snapshot row must not revive it
 _FORGET_NS = 120_000_000_000  # and at most so long
+_SWEEP_NS = 60_000_000_000  # how often the table is searched for lines that nothing else would end
 _OWNER_WAIT_NS = 500_000_000  # how long a life waits to be told for its process to be found
 
 
@@ -47,18 +48,20 @@ class Tracker:
         self._closed_count = 0
         self._untold = np.empty(0, np.int32)
         self._lost = np.zeros(len(wire.KINDS), np.uint64)
-        self._segments_out: int | None = None
+        self._segments_out = 0
+        self._swept_ns = 0
 
     def fold(self, frame: Frame) -> Step:
         if self.frame is None:
             self.started_ns = frame.begin_ns
         self.frame = frame
+        self._forget(frame.end_ns)  # first: a Step may name every line that its own frame touches
         self._note_names(frame)
         self.pulse.advance(frame.end_ns)
         lines, ended = fold_events(self.table, frame.events)
         if frame.snapshot is not None:
             self.snapshot, self.sockets = frame.snapshot, frame.snapshot.sockets
-            ended = np.concatenate([ended, fold_snapshot(self.table, frame.snapshot)])
+            ended = np.concatenate([ended, fold_snapshot(self.table, frame.snapshot, lines)])
             self._note_history(frame)
         if frame.owners is not None:
             self.owners.fold(self.table, frame.owners)
@@ -68,7 +71,7 @@ class Tracker:
         lives = self._tell(frame)
         lost = frame.tally["lost"] - self._lost
         self._lost = frame.tally["lost"].copy()
-        self._forget(frame.end_ns, ended)
+        self._remember(frame.end_ns, ended)
         return Step(
             frame, lines, self.table.rows, lives, lost, self.cgroups, self.namespaces, self.processes
         )
@@ -102,29 +105,23 @@ class Tracker:
         lives = ended[rows["flags"][ended] & TOLD == 0]
         times = rows["closed_ns"][lives]
         self.pulse.count("closed", np.where(times, times, np.uint64(frame.end_ns)))
-        again = (events["kind"] == wire.RETRANSMIT) | (events["kind"] == wire.SYNACK_RETRANSMIT)
+        failed = events["flags"] & wire.EVENT_REASON != 0  # the attempt did not even leave
+        again = ((events["kind"] == wire.RETRANSMIT) & ~failed) | (events["kind"] == wire.SYNACK_RETRANSMIT)
         segments = np.where(events["kind"][again] == wire.RETRANSMIT, events["count"][again], 1)
         self.pulse.count("retransmits", events["time_ns"][again], segments)
         reset = (events["kind"] == wire.RESET_SENT) | (events["kind"] == wire.RESET_RECEIVED)
         self.pulse.count("resets", events["time_ns"][reset])
-        if frame.snapshot is not None:
-            self._count_segments(frame.end_ns)
-
-    def _count_segments(self, now_ns: int) -> None:
-        """Segments sent by everything in the table: its growth between snapshots. Connections that left the table
-        took their segments along, so a shrinking sum says nothing."""
-        total = int(self.table.rows["segs_out"].sum(dtype=np.uint64))
-        if self._segments_out is not None and total > self._segments_out:
-            grown = np.array([total - self._segments_out], float)
-            self.pulse.count("segments_out", np.array([now_ns], np.uint64), grown)
-        self._segments_out = total
+        sent = np.array([self.table.segments_out - self._segments_out], float)
+        self.pulse.count("segments_out", np.array([frame.end_ns], np.uint64), sent)
+        self._segments_out = self.table.segments_out
 
     def _tell(self, frame: Frame) -> np.ndarray:
         """Copies of the ended connections whose story is complete: an accepted one waits a moment for its process."""
         lines = self._untold
         rows = self.table.rows
         lines = lines[rows["flags"][lines] & TOLD == 0]
-        waited = rows["closed_ns"][lines] + np.uint64(_OWNER_WAIT_NS) < frame.end_ns
+        closed_ns = rows["closed_ns"][lines]
+        waited = (closed_ns + np.uint64(_OWNER_WAIT_NS) < frame.end_ns) | (closed_ns > frame.end_ns)
         ready = (rows["pid"][lines] != 0) | (rows["role"][lines] != SERVER) | waited
         if frame.owners is not None:
             ready[:] = True
@@ -135,16 +132,24 @@ class Tracker:
         self.owners.fill_in(lives)
         return lives
 
-    def _forget(self, now_ns: int, ended: np.ndarray) -> None:
-        """Let ended connections go, oldest first, beyond what is to be kept."""
+    def _remember(self, now_ns: int, ended: np.ndarray) -> None:
+        """Each line comes here once in its life: whatever happens to an ended socket later begins another."""
         if len(ended):
             self._closed.append((now_ns, ended))
             self._closed_count += len(ended)
+
+    def _forget(self, now_ns: int) -> None:
+        """Let ended connections go, oldest first, beyond what is to be kept."""
+        if now_ns >= self._swept_ns + _SWEEP_NS:
+            self._swept_ns = now_ns
+            self.table.release(find_stale(self.table.rows, now_ns))
         while self._closed:
             ended_ns, lines = self._closed[0]
             crowded = self._closed_count > self._keep_closed and ended_ns + _REMEMBER_NS < now_ns
             if not crowded and ended_ns + _FORGET_NS > now_ns:
                 return
+            if (self.table.rows["flags"][lines] & TOLD == 0).any():
+                return  # after a gap between frames: this frame tells them
             self._closed.popleft()
             self._closed_count -= len(lines)
             states = self.table.rows["state"][lines]

@@ -20,7 +20,7 @@ class Pulse:
     opened: np.ndarray  # (PULSE_SECONDS,) float, connections per second
     closed: np.ndarray
     retransmits: np.ndarray  # segments
-    segments_out: np.ndarray  # of all connections, from snapshots: the denominator of a retransmit ratio
+    segments_out: np.ndarray  # of all connections, as they grew: the denominator of a retransmit ratio
     resets: np.ndarray  # sent and received
 
 

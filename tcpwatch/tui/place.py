@@ -17,7 +17,9 @@ LEAST_WIDTH, LEAST_HEIGHT = 80, 24
 
 
 class TooSmall(Widget):
-    DEFAULT_CSS = "TooSmall { display: none; height: 1fr; padding: 1 2; }"
+    """Laid over everything: what is under it keeps its focus and its place."""
+
+    DEFAULT_CSS = "TooSmall { display: none; layer: cover; width: 100%; height: 100%; padding: 1 2; }"
 
     app: "TcpwatchApp"
 
@@ -34,9 +36,9 @@ class TooSmall(Widget):
 
 class Place(Screen[None]):
     DEFAULT_CSS = """
-    Place { background: $background; color: $foreground; }
-    Place > .whole { height: 1fr; }
-    Place.-narrow > .whole, Place.-low > .whole { display: none; }
+    Place { background: $background; color: $foreground; layers: base cover; }
+    Place > .whole { layer: base; height: 1fr; }
+    Place > TooSmall { background: $background; }
     Place.-narrow > TooSmall, Place.-low > TooSmall { display: block; }
     """
     HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (LEAST_WIDTH, "-broad")]

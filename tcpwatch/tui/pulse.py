@@ -149,7 +149,7 @@ def _wide(view: View, width: int) -> tuple[Line, Line]:
         for line, (name, number, role) in zip((above, below), counts[2 * i : 2 * i + 2], strict=True):
             line += [(f"{name:<11}", "dim"), (f"{number:>8}", role), ("  ", "plain")]
     lost_now, lost_of, lost_role = _lost(view)
-    tail = max(len(lost_now), len(lost_of), 7)
+    tail = max(len(lost_now) + 5, len(lost_of), 10)
     tile = (width - pairs * 21 - tail - 10) // 4
     for name, now, values, role in _rates(view):
         extra = f" {_ratio(view)}" if name == "retrans" and tile >= 22 else ""

@@ -68,11 +68,16 @@ class Hand:
 
 @asynccontextmanager
 async def hand(
-    rows: np.ndarray, expression: str = "", *, size: tuple[int, int] = (120, 40), app: type[TcpwatchApp] = TcpwatchApp
+    rows: np.ndarray,
+    expression: str = "",
+    *,
+    size: tuple[int, int] = (120, 40),
+    app: type[TcpwatchApp] = TcpwatchApp,
+    theme: str | None = "tcpwatch-dark",
 ) -> AsyncIterator[Hand]:
     """The app over these connections, its first view drawn."""
     feed = picture.Still(rows)
-    running = app(feed, expression, loader="core")
+    running = app(feed, expression, loader="core", theme=theme)
     async with running.run_test(size=size) as pilot:
         await pilot.pause()
         yield Hand(running, feed, pilot)

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from textual.events import MouseScrollDown
 from textual.widgets import Input
 
 from tcpwatch import wire
@@ -136,7 +137,7 @@ async def test_the_wheel_takes_the_cursor_along() -> None:
     """The cursor is always on the screen."""
     async with hand(ROWS) as h:
         for _ in range(9):
-            await h.pilot._post_mouse_events([__import__("textual.events").events.MouseScrollDown], None, (20, 10))
+            await h.pilot._post_mouse_events([MouseScrollDown], None, (20, 10))
         await h.pilot.pause()
         assert 0 <= h.screen_line() < h.table.size.height
         assert h.table.scroll_y > 0
@@ -334,8 +335,8 @@ async def test_a_missing_probe_and_lost_events_are_said_on_the_first_screen() ->
 class _Exporting(TcpwatchApp):
     """With an export that answers with what it was given, and a recorder."""
 
-    def __init__(self, feed: picture.Still, expression: str = "", *, loader: str = "") -> None:
-        super().__init__(feed, expression, loader=loader, export=self._out, record=self._turn)
+    def __init__(self, feed: picture.Still, expression: str = "", *, loader: str = "", theme: str | None = None) -> None:
+        super().__init__(feed, expression, loader=loader, theme=theme, export=self._out, record=self._turn)
         self.on = False
 
     def _out(self, view: View, chosen: np.ndarray, expression: str) -> str:
@@ -364,7 +365,7 @@ async def test_r_records_with_a_sign() -> None:
         await h.press("r")
         assert "● REC 00:00:0" in h.text()
         await h.press("r")
-        assert "REC" not in h.text()
+        assert "● REC" not in h.text()
 
 
 async def test_what_is_not_there_says_so() -> None:

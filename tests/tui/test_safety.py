@@ -7,7 +7,6 @@ import pytest
 
 from tcpwatch import wire
 from tcpwatch.tracker import rows as shapes
-from tcpwatch.tui.app import TcpwatchApp
 
 from . import picture
 from .hand import hand
@@ -69,7 +68,7 @@ async def test_an_error_message_cannot_write_escapes() -> None:
 async def test_without_colour_nothing_is_coloured_and_everything_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """NO_COLOR: only attributes are left, and the cursor is seen by them."""
     monkeypatch.setenv("NO_COLOR", "1")
-    async with hand(picture.connections(997)) as h:
+    async with hand(picture.connections(997), theme=None) as h:
         await h.press("j", "t")
         segments = [s for strip in h.strips() for s in strip if s.style]
         coloured = [s for s in segments if not _uncoloured(s.style.color) or not _uncoloured(s.style.bgcolor)]  # type: ignore[union-attr]
@@ -131,10 +130,8 @@ async def test_what_changed_lately_is_brighter_than_what_is_old() -> None:
 
 async def test_the_command_palette_offers_themes() -> None:
     """Light and dark are found there."""
-    app = TcpwatchApp(picture.Still(picture.connections(3)))
-    async with app.run_test() as pilot:
-        await pilot.pause()
-        titles = {command.title for command in app.get_system_commands(app.screen)}
-        assert {"Theme", "Light or dark"} <= titles
-        next(c for c in app.get_system_commands(app.screen) if c.title == "Light or dark").callback()
-        assert app.theme == "tcpwatch-light"
+    async with hand(picture.connections(3)) as h:
+        commands = {c.title: c.callback for c in h.app.get_system_commands(h.app.screen)}
+        assert {"Theme", "Light or dark"} <= set(commands)
+        commands["Light or dark"]()
+        assert h.app.theme == "tcpwatch-light"

@@ -1,7 +1,9 @@
 """A real terminal: it is given back as it was, whatever ends the program, and the first screen is there soon."""
 
 import os
+import re
 import signal
+import time
 
 import pytest
 
@@ -72,9 +74,8 @@ def test_no_colour_is_written_where_none_is_wanted() -> None:
         g.until(_drawn)
         g.type(b"j")
         g.until(lambda g: g.raw.count(b"\xe2\x96\x8c") > 1)
-        assert b"\x1b[38;" not in g.raw
-        assert b";38;" not in g.raw
-        assert b"48;2;" not in g.raw
+        styles = b" ".join(re.findall(rb"\x1b\[([0-9;]*)m", g.raw))
+        assert {int(n) for n in re.split(rb"[; ]+", styles) if n} <= {0, 1, 2, 7, 39, 49}
 
 
 def test_no_escape_of_a_process_name_reaches_the_terminal() -> None:
@@ -90,8 +91,6 @@ def test_the_first_screen_is_there_soon() -> None:
     """0.6 s on an idle machine, Python included; the bound is for busy ones."""
     with glass("499") as g:
         g.until(_drawn)
-        import time
-
         assert time.monotonic() - g.started < 5.0
 
 
@@ -99,5 +98,4 @@ def test_it_works_in_sixteen_colours_at_the_smallest_size() -> None:
     """TERM says nothing of more; only the terminal's own colours are used."""
     with glass("499", width=80, height=24, TERM="linux") as g:
         g.until(_drawn)
-        assert b"38;2;" not in g.raw
-        assert b"38;5;" not in g.raw
+        assert re.search(rb"[34]8;[25];", g.raw) is None
