@@ -39,7 +39,7 @@ bench: bench-packages $(OBJECTS) $(DEV) ## measure what watching costs (docs/ben
 	@$(AS_ROOT) $(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what was built here: .venv, objects, caches; system packages stay
-	rm -rf .venv dist $(dir $(OBJECTS)) .*_cache
+	rm -rf .venv dist $(firstword $(dir $(OBJECTS))) .*_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 packages:

@@ -27,7 +27,7 @@ _STUBS = {
     + "typedef unsigned long size_t, uintptr_t; typedef long ssize_t; typedef _Bool bool; typedef int pid_t;\n"
     + "enum { false = 0, true = 1 };\n#define NULL ((void *)0)\n",
     "linux/kconfig.h": "#define CONFIG_BPF_SYSCALL 1\n#define CONFIG_64BIT 1\n",
-    "linux/version.h": "#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + (c))\n#define LINUX_VERSION_CODE 0\n",
+    "linux/version.h": "#define KERNEL_VERSION(a, b, c) 0\n#define LINUX_VERSION_CODE 0\n",
     "asm/page.h": "#define PAGE_SIZE 4096ul\n",
     **dict.fromkeys(("linux/log2.h", "linux/bpf_common.h", "uapi/linux/if_packet.h", "uapi/linux/bpf.h"), ""),
 }
@@ -72,6 +72,6 @@ class BccRing:
 def _bcc() -> Any:
     if _DISTRIBUTION not in sys.path:
         sys.path.append(_DISTRIBUTION)
-    import bcc
+    import bcc  # type: ignore[import-not-found,unused-ignore] # the distribution's, where it is installed
 
     return bcc

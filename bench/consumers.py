@@ -1,5 +1,5 @@
-"""`python -m bench.consumers ROUTE OBJECT`: takes records out of a ring that feed.bpf.c fills, by one of several routes,
-and prints the records taken per second of its thread's CPU time. Filling is not in the figure."""
+"""`python -m bench.consumers ROUTE OBJECT`: takes records out of a ring that feed.bpf.c fills, by one of several
+routes, and prints the records taken per second of its thread's CPU time. Filling is not in the figure."""
 
 import ctypes as C
 import sys
@@ -103,16 +103,16 @@ def by_callback(feed: Feed) -> Consume:
     library.ring_buffer__consume.argtypes = (C.c_void_p,)
     connections: dict[int, tuple[int, int]] = {}
 
-    @signature
     def note(_context: int, data: int, _size: int) -> int:
         event = Event.from_address(data)
         connections[event.cookie] = (event.new_state, event.time_ns)
         return 0
 
-    ring = library.ring_buffer__new(feed.ring, note, None, None)
+    callback = signature(note)
+    ring = library.ring_buffer__new(feed.ring, callback, None, None)
 
     def consume() -> int:
-        assert note
+        assert callback  # held here: libbpf keeps no reference to it
         return int(library.ring_buffer__consume(ring))
 
     return consume

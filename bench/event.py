@@ -1,4 +1,4 @@
-"""struct tw_event of bpf/wire.h as callbacks see it: one ctypes structure per record, the same for each callback route."""
+"""struct tw_event of bpf/wire.h as callbacks see it: a ctypes structure, the same for each callback route."""
 
 import ctypes as C
 from typing import ClassVar

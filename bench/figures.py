@@ -1,5 +1,5 @@
-"""What a measure yields: figures with one value per round, held against a target. Knows nothing of how they came about or
-how they are shown."""
+"""What a measure yields: figures with one value per round, held against a target. Knows nothing of how they came
+about or how they are shown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,5 +1,5 @@
-"""A program on a terminal of its own, and the moment at which something stood on its screen. What comes is stamped as it
-comes and read as a screen only afterwards, so that the emulator's own time is in no figure."""
+"""A program on a terminal of its own, and the moment at which something stood on its screen. What comes is stamped
+as it comes and read as a screen only afterwards, so that the emulator's own time is in no figure."""
 
 import fcntl
 import os
@@ -68,10 +68,13 @@ class Terminal:
         """When what is wanted was first on the screen (time.monotonic). Raises RuntimeError where it never was."""
         until = time.monotonic() + _DEADLINE_S
         while time.monotonic() < until:
+            first = None
             for moment, part in self._collect(_STEP_S):
                 self._stream.feed(part)
-                if seen(self.screen):
-                    return moment
+                if first is None and seen(self.screen):
+                    first = moment
+            if first is not None:
+                return first
             if self.process.poll() is not None:
                 break
         raise RuntimeError("the screen never showed what was waited for; it shows:\n" + self.text())

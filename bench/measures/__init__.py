@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from bench.figures import Result
-from bench.measures import bulk, connect, crowd, decode, events, losses, screen, start
+from bench.measures import bulk, connect, decode, events, losses, screen, snapshot, start
 from bench.scale import Scale
 
 MEASURES: Mapping[str, Callable[[Scale], Result]] = {
@@ -12,7 +12,7 @@ MEASURES: Mapping[str, Callable[[Scale], Result]] = {
     "bulk": bulk.measure,
     "losses": losses.measure,
     "decode": decode.measure,
-    "snapshot": crowd.measure,
+    "snapshot": snapshot.measure,
     "screen": screen.measure,
     "start": start.measure,
 }

@@ -8,8 +8,8 @@ from bench.figures import Figure, Result, at_least, ratios
 from bench.room import Room
 from bench.scale import Scale
 from bench.tools import find
-from bench.watchers import Watcher, Watching, libbpf_tool, tcpwatch
 from bench.turns import AGAIN, UNWATCHED, name_of
+from bench.watchers import Watcher, Watching, libbpf_tool, tcpwatch
 
 _SPARE_S = 30
 

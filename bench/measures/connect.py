@@ -1,6 +1,7 @@
 """What tracking costs whoever makes connections."""
 
 from bench.figures import Figure, Result, at_least
+from bench.measures.events import summary
 from bench.scale import Scale
 from bench.turns import AGAIN, cpu, kept, take_turns
 from bench.watchers import headless_session, libbpf_tool, tcpwatch
@@ -23,16 +24,14 @@ def measure(scale: Scale) -> Result:
         for watcher in peers:
             shown += [kept(turns, watcher.name), cpu(turns, watcher.name)]
         figures += [rates, *(Figure(f"{name}, {f.name}", f.values, f.unit, f.target) for f in shown[1:])]
-        remarks += [
-            f"{name}: {watcher.name} lost events in {sum(' 0 lost' not in turn.narration for turn in turns[watcher.name])}"
-            f" of {scale.rounds} runs"
-            for watcher in ours[:1]
-        ]
+        watched = turns[ours[0].name]
+        lossless = sum(summary(turn.narration)[2] == 0 for turn in watched)
+        remarks.append(f"{name}: {ours[0].name} lost nothing in {lossless} of {len(watched)} runs.")
     how = (
-        "bench/load.c in a namespace of its own: pairs of client and server threads connect, send 64 bytes each way and "
-        f"close, {scale.seconds:g} s a run, both ends local (9 state changes a connection reach a watcher). Everything "
-        "tcpwatch and its peers print goes to files. The rate under each watcher is divided by that of the unwatched run "
-        "of the same round. 4 pairs keep 8 threads busy: more than this machine has cores, so what the watcher itself "
-        "needs is taken from the load."
+        "bench/load.c in a namespace of its own: pairs of client and server threads connect, send 64 bytes each way "
+        f"and close, {scale.seconds:g} s a run, both ends local (9 state changes a connection reach a watcher). "
+        "Everything tcpwatch and its peers print goes to files. The rate under each watcher is divided by that of the "
+        "unwatched run of the same round. 4 pairs keep 8 threads busy: more than this machine has cores, so what the "
+        "watcher itself needs is taken from the load."
     )
     return Result("connect", "Rate of connections kept while watching", how, figures, remarks)

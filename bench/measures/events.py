@@ -37,10 +37,10 @@ def measure(scale: Scale) -> Result:
         Figure(f"{peer.name}: lines, of the changes made", told),
     ]
     how = (
-        f"The load of `connect`, {_PAIRS} pairs; `tcpwatch events --format jsonl` and `tcpstates` into files. The file's "
-        "state records of the load's namespace are counted against 9 for each connection the load made and 2 for each "
-        "listener, exactly. tcpstates sees a tenth change, the accepted socket being cloned from its listener, and other "
-        "programs' connections too."
+        f"The load of `connect`, {_PAIRS} pairs; `tcpwatch events --format jsonl` and `tcpstates` into files. The "
+        "file's state records of the load's namespace are counted against 9 for each connection the load made and 2 "
+        "for each listener, exactly. tcpstates sees a tenth change, the accepted socket being cloned from its "
+        "listener, and other programs' connections too."
     )
     return Result("events", "Rate of connections kept while every event is written to a file", how, figures)
 

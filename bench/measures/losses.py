@@ -42,26 +42,23 @@ def measure(scale: Scale) -> Result:
         Figure("lost - the counts in the `lost` records", untold, "", at_most(0)),
     ]
     how = (
-        f"The load of `connect` with {pairs} pairs, as many as there are cores, against `tcpwatch events --format jsonl` "
-        f"into a file; then the same with --ring-mb 1 while SIGSTOP holds tcpwatch for {_STOPPED_S:g} s."
+        f"The load of `connect` with {pairs} pairs, as many as there are cores, against `tcpwatch events --format "
+        f"jsonl` into a file; then the same with --ring-mb 1 while SIGSTOP holds tcpwatch for {_STOPPED_S:g} s."
     )
     return Result("losses", "Events lost at the highest rate", how, figures)
 
 
-def _run(
-    scale: Scale, pairs: int, stopped_s: float, *options: str
-) -> tuple[load.Done, tuple[int, int, int], int]:
+def _run(scale: Scale, pairs: int, stopped_s: float, *options: str) -> tuple[load.Done, tuple[int, int, int], int]:
     """(what the load did, tcpwatch's summary, the losses its records tell of)"""
     out = scale.workshop.into / "out"
     watcher = tcpwatch("tcpwatch events", "events", "--format", "jsonl", *options)
-    with Room() as room:
-        with Watching(watcher, out) as watching:
-            running = load.start(scale.workshop.load(), room, pairs, scale.seconds)
-            if stopped_s:
-                watching.process.send_signal(signal.SIGSTOP)
-                time.sleep(stopped_s)
-                watching.process.send_signal(signal.SIGCONT)
-            done = load.finish(running, pairs, scale.seconds)
+    with Room() as room, Watching(watcher, out) as watching:
+        running = load.start(scale.workshop.load(), room, pairs, scale.seconds)
+        if stopped_s:
+            watching.process.send_signal(signal.SIGSTOP)
+            time.sleep(stopped_s)
+            watching.process.send_signal(signal.SIGCONT)
+        done = load.finish(running, pairs, scale.seconds)
     told = losses_told(out)
     out.unlink()
     return done, summary(watching.narration.decode()), told

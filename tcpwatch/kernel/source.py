@@ -171,9 +171,9 @@ class KernelSource:
     def _note_unowned(self, events: np.ndarray, snapshot: Snapshot | None) -> None:
         """Ask for owners when a socket appeared whose process nobody named: an accepted one, or one found open. Now
         and then ask all the same, as descriptors may be handed to another process."""
-        states = events[events["kind"] == wire.STATE]["new_state"]
-        self._unowned |= bool(((states == wire.ESTABLISHED) | (states == wire.LISTEN)).any())
-        if not np.isin(events["netns"], np.fromiter(self._places, np.uint32, len(self._places))).all():
+        state = np.where(events["kind"] == wire.STATE, events["new_state"], 0)
+        self._unowned |= bool(((state == wire.ESTABLISHED) | (state == wire.LISTEN)).any())
+        if not self._places.keys() >= set(np.unique(events["netns"]).tolist()):
             self._relook_at = 0.0
         if snapshot is not None:
             cookies = snapshot.sockets["cookie"][snapshot.sockets["sort"] == wire.FULL]

@@ -188,7 +188,8 @@ def _paths(ended: Array) -> Sequences:
     stays = (ended["path_state"][lines, final] == wire.TIME_WAIT) | (ended["state"] == wire.FIN_WAIT2)
     left[lines, final] = np.where(measures.ended(ended) & ~stays, ended["closed_ns"], 0)
     known = (entered != 0) & (left >= entered)
-    return Sequences("states", _STATE_WORDS, ended["path_state"], lengths, (left - entered) // np.uint64(1000), known)
+    states = ended["path_state"].astype(np.intp)
+    return Sequences("states", _STATE_WORDS, states, lengths, (left - entered) // np.uint64(1000), known)
 
 
 def _manners(facts: Array) -> Shared:

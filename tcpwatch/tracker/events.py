@@ -35,6 +35,7 @@ COUNTERS = (
     "segs_out",
     "segs_in",
 )
+_FIN = wire.EVENT_SOCKET | wire.EVENT_FIN_RECEIVED
 _ENDPOINTS = ("laddr", "raddr", "rport", "family")
 
 
@@ -284,8 +285,8 @@ def _note_counters(table: Table, batch: _Batch) -> None:
     note_segments(table, at, values["segs_out"])
     for name in (*COUNTERS, "ca_state", "error"):
         table.rows[name][at] = values[name]
-    fin = np.where(values["flags"] & wire.EVENT_FIN_RECEIVED, FIN_RECEIVED, 0).astype(np.uint8)
-    table.rows["flags"][at] |= fin | np.uint8(HAS_COUNTERS)
+    table.rows["flags"][at] |= HAS_COUNTERS
+    table.rows["flags"][batch.lines[batch.flags & _FIN == _FIN]] |= FIN_RECEIVED
     turned = np.flatnonzero(values["kind"] == wire.CONGESTION)  # the hook comes before the socket's own field
     table.rows["ca_state"][at[turned]] = values["reason"][turned]
 

@@ -68,6 +68,8 @@ def _connections(tracker: Tracker, frame: Frame) -> np.ndarray:
     view["state_ms"] = np.where(entered, (np.uint64(frame.end_ns) - entered).astype(np.int64) / 1e6, np.nan)
     _fill_measures(view, rows, lines)
     _fill_queues(view, tracker.sockets, rows["snap"][lines], frame.host.hz)
+    for name in ("opened_ns", "closed_ns", "changed_ns"):
+        view[name][view[name] != 0] += np.uint64(frame.host.realtime_offset_ns)
     return view
 
 

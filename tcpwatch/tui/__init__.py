@@ -2,6 +2,6 @@
 
 import os
 
-# Textual waits this many milliseconds after an Escape for the rest of a sequence, 100 unless told otherwise: too long for
-# a key that leads back. It reads this once, while it is imported.
-os.environ.setdefault("ESCDELAY", "25")
+# After an Escape Textual waits this many milliseconds for the rest of a sequence, and looks every 100 whether they have
+# passed: its own 100 often take two looks, which is slow for a key that leads back. Read once, when it is imported.
+os.environ.setdefault("ESCDELAY", "50")

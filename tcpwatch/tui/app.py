@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
-from tcpwatch.errors import TcpwatchError
+from tcpwatch.errors import TcpwatchError, UsageError
 from tcpwatch.tracker.view import Focus, Key, View
 from tcpwatch.tui.desk import Desk
 from tcpwatch.tui.feed import Feed
@@ -38,8 +38,9 @@ class NewView(Message):
 
 class TcpwatchApp(App[None]):
     """feed: where views come from. expression: the filter to begin with; raises FilterError where it has a fault.
-    loader: which way the probes came in. export: (view, indices into its connections, expression) -> what to tell the
-    user. record: starts or stops -> (whether it records now, what to tell the user)."""
+    loader: which way the probes came in. theme: dark, light, or a name of Textual's; raises UsageError where there is
+    none of that name. export: (view, indices into its connections, expression) -> what to tell the user. record: starts
+    or stops -> (whether it records now, what to tell the user)."""
 
     TITLE = "tcpwatch"
     ENABLE_COMMAND_PALETTE = True
@@ -74,19 +75,32 @@ class TcpwatchApp(App[None]):
         self.animation_level = "none"
         for known in (DARK, LIGHT):
             self.register_theme(known)
-        self.theme = theme or default_theme(self.console.color_system, colour)
+        self.theme = self._known(theme) if theme else default_theme(self.console.color_system, colour)
         self.palette = self._palette()
 
+    def _known(self, theme: str) -> str:
+        """`dark` and `light` are ours; other names are Textual's."""
+        name = {"dark": DARK.name, "light": LIGHT.name}.get(theme, theme)
+        if name not in self.available_themes:
+            raise UsageError(
+                f"no theme is called {theme!r}", f"there are dark, light, {', '.join(self.available_themes)}"
+            )
+        return name
+
     def get_default_screen(self) -> Screen[None]:
-    
+
         self.desk = Desk()
         return self.desk
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, lambda _: self._repaint())
         self._end_on_signals()
-        self.feed.set_listener(lambda: self.post_message(NewView()))
-        self.post_message(NewView())  # it may have had one before it had a listener
+        self.feed.set_listener(self._told)
+        self._told()  # it may have had a view before it had a listener
+
+    def _told(self) -> None:
+        """On any thread."""
+        self.post_message(NewView())
 
     def _end_on_signals(self) -> None:
         """Textual gives the terminal back only when the app ends, not when the process is killed."""
@@ -122,7 +136,8 @@ class TcpwatchApp(App[None]):
             self.screen.update()
 
     def set_filter(self, expression: str) -> None:
-        """From now on only what the expression picks is shown; "": everything. Raises FilterError, and changes nothing."""
+        """From now on only what the expression picks is shown; "": everything. Raises FilterError, and changes
+        nothing then."""
         if expression.strip():
             from tcpwatch.filter import parse
 
@@ -190,8 +205,9 @@ class TcpwatchApp(App[None]):
 
     def _repaint(self) -> None:
         self.palette = self._palette()
-        for widget in self.screen.query("*"):
-            widget.refresh()
+        for screen in self.screen_stack:
+            for widget in screen.query("*"):
+                widget.refresh()
 
 
 def run(

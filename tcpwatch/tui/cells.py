@@ -48,7 +48,10 @@ _STATE_ROLE: dict[int, Role] = {
 def closed(rows: np.ndarray) -> np.ndarray:
     """True where nothing of the connection is left. A TIME_WAIT, or the FIN_WAIT2 the kernel keeps as one, still holds
     its port, and is shown as what it is."""
-    return ((rows["flags"] & shapes.CLOSED) != 0) & (rows["state"] != wire.TIME_WAIT) & (rows["state"] != wire.FIN_WAIT2)
+    lingering: np.ndarray = (rows["state"] == wire.TIME_WAIT) | (rows["state"] == wire.FIN_WAIT2)
+    over: np.ndarray = (rows["flags"] & shapes.CLOSED) != 0
+    over &= ~lingering
+    return over
 
 
 def state_name(state: int) -> str:

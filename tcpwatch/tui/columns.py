@@ -53,7 +53,7 @@ def gap_of(width: int) -> int:
 
 
 def _grown(kept: list[Column], width: int, gap: int) -> list[tuple[Column, int]]:
-    """Spare room goes to those that may grow, the most important ones first, to a comfortable width before a full one."""
+    """Spare room goes to those that may grow, the most important first, to a comfortable width before a full one."""
     widths = {c.name: c.width for c in kept}
     spare = width - MARK_WIDTH - sum(widths.values()) - gap * (len(kept) - 1)
     growing = sorted((c for c in kept if c.widest), key=lambda c: c.priority)

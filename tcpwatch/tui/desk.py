@@ -138,8 +138,11 @@ class Desk(Place):
 
     @on(FilterBar.Kept)
     def _filter_kept(self) -> None:
-        if not self.bar.faulty:
-            self._close_bar()
+        if self.bar.faulty:
+            return
+        self._close_bar()
+        if self.app.filter is not None and self.app.filter.notes:
+            self._say(self.app.filter.notes[0])
 
     @on(FilterBar.Dropped)
     def _filter_dropped(self) -> None:

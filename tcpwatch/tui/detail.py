@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from tcpwatch.tracker.view import Focus, Key, View
-from tcpwatch.tui import facts, life
+from tcpwatch.tui import cells, connections, facts, life
 from tcpwatch.tui.lines import Line, Lines
 from tcpwatch.tui.place import Place
 from tcpwatch.tui.status import Status
@@ -45,18 +45,22 @@ class Detail(Place):
             return
         focus = self.app.focus_on(self.key)
         width = max(40, self.size.width - 4)
-        self.lines.show(_page(view, focus, width, self.size.height) if focus else _none(view))
+        self.lines.show(_page(view, focus, width, self.size.height) if focus else _waiting(view, self.key))
         self.status.show("❚❚ PAUSED" if self.app.paused else "live")
 
     def action_back(self) -> None:
         self.app.look_away()
 
 
-def _none(view: View) -> list[Line]:
-    return [
-        [("No history of this connection yet: it comes with the next picture.", "plain")],
-        [("If it stays so, the connection is gone from the table. Esc leads back.", "dim")],
-    ]
+def _waiting(view: View, key: Key) -> list[Line]:
+    """What the table knows already; the rest comes with the feed's next view."""
+    at = connections.place(view, view.connections, key)
+    if at is None:
+        return [[("This connection is gone, and nothing of its history is kept. Esc leads back.", "plain")]]
+    rows = view.connections
+    parts = (cells.endpoint("l"), cells.endpoint("r"), cells.state, cells.process)
+    head = [piece for draw in parts for piece in (draw(view, rows, at, 60), ("   ", "plain"))]
+    return [head, (), [("its history comes with the next picture …", "dim")]]
 
 
 def _page(view: View, focus: Focus, width: int, height: int) -> list[Line]:

@@ -36,6 +36,7 @@ _COLUMNS = (
     ("SENT RECV", "bytes over the whole life, retransmissions included; K M G are thousands"),
     ("RETR", "segments sent again; RETR% of all segments sent (a retransmit ratio, not a loss rate)"),
     ("SENDQ RECVQ", "bytes not acknowledged by the peer / not read by the process"),
+    ("SIDE  NETNS", "who opened it: this side is client or server / network namespace, its name or inode number"),
     ("IDLE", "since data last went either way; IN STATE: since the present state began"),
     ("stopped by", "share of the busy time: the peer's window, or our send buffer (of the details)"),
     ("ACCEPT QUEUE", "connections waiting for accept(), of the most the listener allows"),
@@ -92,7 +93,13 @@ def _probe(probe: Probe, width: int) -> list[Line]:
     name, purpose = words.clean(probe.name), words.clean(probe.purpose)
     if probe.attached:
         return [[("  ✓ ", "good"), (f"{name:<30} ", "plain"), (purpose, "dim")]]
-    lines: list[Line] = [[("  ▲ ", "warn"), (f"{name:<30} ", "plain"), (f"missing: {purpose}", "warn")]]
-    for said in (probe.reason, probe.cure):
+    lines: list[Line] = [
+        [
+            ("  ▲ ", "warn"),
+            (f"{name:<30} ", "plain"),
+            (f"{'refused' if probe.refused else 'missing'}: {purpose}", "warn"),
+        ]
+    ]
+    for said in (probe.reason, probe.without and f"without it: {probe.without}"):
         lines += _entry("", words.clean(said), width) if said else []
     return lines

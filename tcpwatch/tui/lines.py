@@ -55,7 +55,9 @@ def cropped(line: Line, width: int) -> list[Cell]:
 class Lines(ScrollView, can_focus=True):
     """A page of lines, scrolled by the same keys as a table."""
 
-    DEFAULT_CSS = "Lines { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; padding: 0 1; }"
+    DEFAULT_CSS = (
+        "Lines { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; padding: 0 1; }"
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "scroll_down", "down", show=False),
         Binding("k,up", "scroll_up", "up", show=False),

@@ -75,6 +75,8 @@ class TablePage(Vertical):
         shown = self.table.shown
         if shown is None:
             return ""
-        follow = "following  " if self.sheet.follows and self.table.at_top else "g follows  " if self.sheet.follows else ""
+        follow = (
+            "following  " if self.sheet.follows and self.table.at_top else "g follows  " if self.sheet.follows else ""
+        )
         total, here = f"{shown.total:,}", f"{len(shown.order):,}"
         return f"{follow}{here} of {total} shown" if here != total else f"{follow}{total} {self.sheet.noun}"

@@ -1,6 +1,6 @@
 """What all screens have in common: below the smallest size that can be laid out they say so, and nothing else."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -41,8 +41,8 @@ class Place(Screen[None]):
     Place > TooSmall { background: $background; }
     Place.-narrow > TooSmall, Place.-low > TooSmall { display: block; }
     """
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (LEAST_WIDTH, "-broad")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-low"), (LEAST_HEIGHT, "-high")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (LEAST_WIDTH, "-broad")]  # noqa: RUF012 - Textual declares the type
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LEAST_HEIGHT, "-high")]  # noqa: RUF012
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="whole"):

@@ -75,7 +75,7 @@ def _identity(app: "TcpwatchApp", width: int) -> list[Cell]:
     parts = [(rank, cell) for rank, cell in _words(app, app.view) if cell[0]]
     while sum(len(cell[0]) + 2 for _, cell in parts) > width and any(rank for rank, _ in parts):
         parts.remove(max(parts, key=lambda part: part[0]))
-    return [piece for _, cell in parts for piece in (cell, ("  ", "plain"))]  # type: ignore[misc]
+    return [piece for _, cell in parts for piece in (cell, ("  ", "plain"))]
 
 
 def _words(app: "TcpwatchApp", view: View | None) -> list[tuple[int, Cell]]:
@@ -144,7 +144,8 @@ def _wide(view: View, width: int) -> tuple[Line, Line]:
     """Tiles: states in pairs on the left, then what happens per second over its sparkline."""
     pairs = 3 if width >= 138 else 2
     counts = _counts(view)
-    above, below = [], []
+    above: list[Cell] = []
+    below: list[Cell] = []
     for i in range(pairs):
         for line, (name, number, role) in zip((above, below), counts[2 * i : 2 * i + 2], strict=True):
             line += [(f"{name:<11}", "dim"), (f"{number:>8}", role), ("  ", "plain")]
@@ -161,7 +162,11 @@ def _wide(view: View, width: int) -> tuple[Line, Line]:
 
 def _tile(above: list[Cell], below: list[Cell], width: int, head: tuple[str, str, Role], spark: str) -> None:
     name, now, role = head
-    above += [("│ ", "dim"), (name, "dim"), (f"{now:>{max(0, width - len(name) - 1)}} ", "bright" if role != "dim" else "dim")]
+    above += [
+        ("│ ", "dim"),
+        (name, "dim"),
+        (f"{now:>{max(0, width - len(name) - 1)}} ", "bright" if role != "dim" else "dim"),
+    ]
     below += [("│ ", "dim"), (f"{spark:<{width}}", role)]
 
 

@@ -13,7 +13,15 @@ from tcpwatch.tui.lines import Line, joined, length, strip
 if TYPE_CHECKING:
     from tcpwatch.tui.app import TcpwatchApp
 
-HINTS = (("/", "filter"), ("Enter", "details"), ("s S", "sort"), ("t", "closed"), ("Space", "pause"), ("?", "help"), ("q", "quit"))
+HINTS = (
+    ("/", "filter"),
+    ("Enter", "details"),
+    ("s S", "sort"),
+    ("t", "closed"),
+    ("Space", "pause"),
+    ("?", "help"),
+    ("q", "quit"),
+)
 MESSAGE_SECONDS = 6.0
 
 

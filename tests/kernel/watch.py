@@ -34,6 +34,7 @@ class Watch:
     def __init__(self, *arguments: str) -> None:
         self.records: list[Record] = []
         self.narration = ""
+        self.garbage = ""  # the first line on stdout that is no record
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
             [*COMMAND, *arguments, "--format", "jsonl"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -59,6 +60,7 @@ class Watch:
         if self.process.poll() is None:
             self.end(signal.SIGINT if kind is None else signal.SIGKILL)
             assert kind is not None or self.process.returncode == 0, self.narration
+        assert not self.garbage, self.garbage
 
     def until(self, count: int, wanted: Callable[[Record], bool] = lambda record: True) -> list[Record]:
         """Waits until that many of the wanted records have come; all wanted ones, so more if there are more."""
@@ -79,7 +81,9 @@ class Watch:
 
     def _wait(self, done: Callable[[], bool], what: str) -> None:
         with self._changed:
-            came = self._changed.wait_for(lambda: done() or self.process.poll() is not None, DEADLINE_S) and done()
+            self._changed.wait_for(lambda: done() or self.garbage or self.process.poll() is not None, DEADLINE_S)
+            came = done()
+        assert not self.garbage, self.garbage
         assert came, f"waited {what}; {len(self.records)} came\n{self.narration}" + "\n".join(
             map(str, self.records[:99])
         )
@@ -94,7 +98,10 @@ class Watch:
             self._changed.notify_all()
 
     def _record(self, line: str) -> None:
-        self.records.append(json.loads(line))
+        try:
+            self.records.append(json.loads(line))
+        except ValueError:
+            self.garbage = self.garbage or line
 
     def _narrate(self, line: str) -> None:
         self.narration += line

@@ -101,6 +101,14 @@ def test_time_wait_may_be_over_when_the_life_is_told() -> None:
     assert of(state=wire.CLOSE)["states"][-1] == ["TIME_WAIT", None]
 
 
+def test_lives_of_different_lengths_side_by_side() -> None:
+    """What one life has and another lacks leaves no trace in the shorter one."""
+    short = life(state=wire.CLOSE, **path((1, MET)))
+    one, other, third = told("life", step(lives=[life(), short, life()]))
+    assert [len(record["states"]) for record in (one, other, third)] == [4, 1, 4]
+    assert other["states"] == [["ESTABLISHED", 9749]]
+
+
 def test_half_a_goodbye_that_is_waited_for() -> None:
     """Closed by its process, it waits for the peer's FIN as a small object."""
     waits = path((1, MET), (4, 1_005_000_000), (5, 1_006_000_000))

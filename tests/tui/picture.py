@@ -27,9 +27,17 @@ def host() -> Host:
 
 
 def probes(missing: int = 0) -> tuple[Probe, ...]:
-    names = ("inet_sock_set_state", "tcp_retransmit_skb", "tcp_retransmit_synack", "tcp_send_reset", "tcp_receive_reset")
+    names = (
+        "inet_sock_set_state",
+        "tcp_retransmit_skb",
+        "tcp_retransmit_synack",
+        "tcp_send_reset",
+        "tcp_receive_reset",
+    )
     return tuple(
-        Probe(name, "tp_btf", name.replace("_", " "), i >= missing, "" if i >= missing else "not in this kernel", "none")
+        Probe(
+            name, "tp_btf", name.replace("_", " "), i >= missing, "" if i >= missing else "not in this kernel", "none"
+        )
         for i, name in enumerate(names)
     )
 
@@ -75,7 +83,12 @@ def _measures(rows: np.ndarray, chance: np.random.Generator) -> None:
     rows["state_ms"] = rows["age_ms"] * chance.random(count)
     rows["idle_ms"] = rows["age_ms"] * chance.random(count)
     rows["changed_ns"] = NOW_NS - (rows["idle_ms"] * 1e6).astype(np.int64)
-    for name, middle, spread in (("rtt_us", 9, 2), ("min_rtt_us", 8, 2), ("bytes_sent", 10, 4), ("bytes_received", 10, 4)):
+    for name, middle, spread in (
+        ("rtt_us", 9, 2),
+        ("min_rtt_us", 8, 2),
+        ("bytes_sent", 10, 4),
+        ("bytes_received", 10, 4),
+    ):
         rows[name] = np.floor(chance.lognormal(middle, spread, count))
     rows["rttvar_us"], rows["bytes_acked"], rows["mss"] = rows["rtt_us"] / 4, rows["bytes_sent"], 1448
     rows["cwnd"] = chance.integers(1, 200, count)
@@ -168,10 +181,29 @@ def focus(rows: np.ndarray, key: Key, points: int = 240) -> Focus | None:
 
 def _row(shown: np.void) -> np.void:
     row = np.zeros(1, shapes.ROW)
-    for field in ("cookie", "netns", "laddr", "raddr", "lport", "rport", "family", "state", "role", "flags", "comm", "pid"):
+    for field in (
+        "cookie",
+        "netns",
+        "laddr",
+        "raddr",
+        "lport",
+        "rport",
+        "family",
+        "state",
+        "role",
+        "flags",
+        "comm",
+        "pid",
+    ):
         row[field] = shown[field]
     row["opened_ns"] = NOW_NS - OFFSET_NS - 133 * SECOND
-    for field, value in (("srtt_us", 42_000), ("rttvar_us", 3000), ("min_rtt_us", 38_000), ("cwnd", 38), ("ssthresh", 24)):
+    for field, value in (
+        ("srtt_us", 42_000),
+        ("rttvar_us", 3000),
+        ("min_rtt_us", 38_000),
+        ("cwnd", 38),
+        ("ssthresh", 24),
+    ):
         row[field] = value
     row["mss"], row["retrans"], row["segs_out"], row["segs_in"], row["cgroup"] = 1448, 12, 4012, 3891, 11
     row["bytes_sent"], row["bytes_acked"], row["bytes_received"] = 1_234_567, 1_200_000, 65_432
@@ -186,7 +218,12 @@ def _socket(shown: np.void) -> np.void:
     socket["snd_wscale"], socket["rcv_wscale"], socket["pmtu"] = 7, 9, 1500
     socket["busy_ticks"], socket["sndbuf_limited_ticks"], socket["keepalive_ticks"] = 3000, 120, 1_800_000
     socket["unacked"], socket["lost"], socket["rto_ticks"] = 22, 1, 61
-    socket["pacing_rate"], socket["delivery_rate"], socket["snd_wnd"], socket["rcv_wnd"] = 2_000_000, 1_400_000, 65_535, 1 << 20
+    socket["pacing_rate"], socket["delivery_rate"], socket["snd_wnd"], socket["rcv_wnd"] = (
+        2_000_000,
+        1_400_000,
+        65_535,
+        1 << 20,
+    )
     line: np.void = socket[0]
     return line
 

@@ -40,7 +40,14 @@ def test_columns_never_exceed_the_width_and_drop_in_the_declared_order(sheet: Sh
 
 def test_eighty_columns_hold_who_in_which_state_and_how_it_fares() -> None:
     """The narrowest layout still leads to the guilty connection."""
-    assert [c.name for c, _ in fit(CONNECTIONS.columns, 79)] == ["state", "local", "remote", "process", "rtt", "retrans"]
+    assert [c.name for c, _ in fit(CONNECTIONS.columns, 79)] == [
+        "state",
+        "local",
+        "remote",
+        "process",
+        "rtt",
+        "retrans",
+    ]
 
 
 @given(st.text(max_size=40), st.integers(2, 30), st.sampled_from(["left", "right"]))

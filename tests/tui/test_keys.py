@@ -13,7 +13,7 @@ from tcpwatch.tracker import rows as shapes
 from tcpwatch.tracker.view import View
 from tcpwatch.tui.app import TcpwatchApp
 from tcpwatch.tui.detail import Detail
-from tcpwatch.tui.guide import Guide
+from tcpwatch.tui.lines import Lines
 
 from . import picture
 from .hand import hand
@@ -55,7 +55,7 @@ async def test_moving_keys_move_the_cursor() -> None:
 async def test_the_cursor_stays_with_its_connection_and_its_place_while_data_moves() -> None:
     """Above and below it lines come, go and change places; it does not move on the screen."""
     async with hand(ROWS) as h:
-        await h.press("G", *["k"] * 300, *["j"] * 7)
+        await h.press("G", *["pageup"] * 9, *["j"] * 7)
         cookie, line = h.cookie(), h.screen_line()
         chance = np.random.default_rng(3)
         for _ in range(5):
@@ -82,7 +82,12 @@ async def test_a_cursor_on_a_connection_that_is_gone_stays_on_its_line() -> None
 async def test_an_untouched_cursor_rests_at_the_top() -> None:
     """Before the first key, and after g, what comes first is shown first."""
     newcomer = ROWS[:1].copy()
-    newcomer["cookie"], newcomer["state"], newcomer["opened_ns"], newcomer["flags"] = 5_000, wire.SYN_SENT, picture.NOW_NS, 0
+    newcomer["cookie"], newcomer["state"], newcomer["opened_ns"], newcomer["flags"] = (
+        5_000,
+        wire.SYN_SENT,
+        picture.NOW_NS,
+        0,
+    )
     async with hand(ROWS) as h:
         await h.next(np.concatenate([ROWS, newcomer]))
         assert (h.cookie(), h.table.cursor, h.table.scroll_y) == (5_000, 0, 0)
@@ -180,7 +185,16 @@ async def test_a_fault_is_marked_under_the_word_and_the_last_good_filter_stays()
         assert isinstance(h.app.focused, Input)
         await h.press(*["backspace"] * len(" and rttx > 5"), "enter")
         assert h.app.expression == "state established"
-        assert h.app.focused is h.table
+        assert not isinstance(h.app.focused, Input)
+
+
+async def test_how_a_filter_was_read_is_said_when_it_is_kept() -> None:
+    """Where an expression means something else than it seems to, the user should know."""
+    async with hand(ROWS) as h:
+        await h.press("slash")
+        await h.type("rtt > 5 or cwnd > 3 and mss > 1")
+        await h.press("enter")
+        assert "`and` and `or` are read from left to right" in h.text()
 
 
 async def test_letters_in_the_filter_are_letters() -> None:
@@ -199,7 +213,17 @@ async def test_enter_opens_the_details_and_escape_leads_back() -> None:
         row = ROWS[h.order()[2]]
         assert h.feed.key == (int(row["netns"]), int(row["cookie"]))
         text = h.text()
-        for word in ("life", "SYN_SENT", "41ms", "RTT", "cwnd", "ssthresh", "COUNTERS", "NEGOTIATED", "12 of 4,012, 0.3 %"):
+        for word in (
+            "life",
+            "SYN_SENT",
+            "41ms",
+            "RTT",
+            "cwnd",
+            "ssthresh",
+            "COUNTERS",
+            "NEGOTIATED",
+            "12 of 4,012, 0.3 %",
+        ):
             assert word in text
         assert any(0x2800 < ord(letter) < 0x2900 for letter in text)
         await h.press("escape")
@@ -218,11 +242,15 @@ async def test_details_follow_the_views() -> None:
 
 
 async def test_details_of_a_connection_without_history_say_so() -> None:
-    """Nothing is invented while the feed has no answer."""
+    """Until the feed answers there is what the table knows; of what is gone, nothing is invented."""
     async with hand(ROWS) as h:
         await h.press("enter")
+        h.feed.put(picture.view(ROWS, seconds=1))
+        await h.pilot.pause()
+        assert "its history comes with the next picture" in h.text()
+        assert "SYN_SENT" in h.lines()[0]
         await h.next(ROWS[ROWS["cookie"] == 0])
-        assert "No history of this connection" in h.text()
+        assert "This connection is gone" in h.text()
 
 
 async def test_space_stops_the_picture_and_starts_it_again() -> None:
@@ -260,7 +288,13 @@ async def test_t_shows_closed_connections_with_a_sign() -> None:
 async def test_digits_and_tab_lead_to_the_views() -> None:
     """In the order of the table of views, round and round."""
     async with hand(ROWS) as h:
-        for key, name in (("2", "Listeners"), ("3", "Events"), ("tab", "Connections"), ("tab", "Listeners"), ("1", "Connections")):
+        for key, name in (
+            ("2", "Listeners"),
+            ("3", "Events"),
+            ("tab", "Connections"),
+            ("tab", "Listeners"),
+            ("1", "Connections"),
+        ):
             await h.press(key)
             assert f"{name}]" in h.lines()[0]
         await h.press("shift+tab")
@@ -317,7 +351,7 @@ async def test_question_mark_explains_keys_numbers_and_probes() -> None:
     """Opened once, however often it is pressed."""
     async with hand(ROWS, size=(100, 60)) as h:
         await h.press("question_mark")
-        assert isinstance(h.app.screen, Guide)
+        assert h.app.screen.query(Lines).first().lines
         assert all(word in h.text() for word in ("filter as you type", "retransmit ratio", "inet_sock_set_state"))
         await h.press("question_mark")
         assert h.app.screen is h.app.desk
@@ -335,7 +369,9 @@ async def test_a_missing_probe_and_lost_events_are_said_on_the_first_screen() ->
 class _Exporting(TcpwatchApp):
     """With an export that answers with what it was given, and a recorder."""
 
-    def __init__(self, feed: picture.Still, expression: str = "", *, loader: str = "", theme: str | None = None) -> None:
+    def __init__(
+        self, feed: picture.Still, expression: str = "", *, loader: str = "", theme: str | None = None
+    ) -> None:
         super().__init__(feed, expression, loader=loader, theme=theme, export=self._out, record=self._turn)
         self.on = False
 

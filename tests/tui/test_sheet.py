@@ -19,7 +19,7 @@ from tcpwatch.tui.sheet import Sheet, Wish, show
 from . import picture
 
 VIEW = picture.view(picture.connections(1_009))
-Plain = Callable[[np.void], object]
+Plain = Callable[[np.ndarray], object]
 
 _NUMBERS: dict[str, Plain] = {
     "age": lambda r: float(r["age_ms"]),

@@ -1,0 +1,74 @@
+"""`make bench`: runs the measures, one table each, and with --write keeps them in docs/."""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import machine, progress, report
+from bench.figures import Result
+from bench.measures import MEASURES
+from bench.scale import Scale
+from bench.tools import Missing
+from bench.workshop import ROOT, Workshop
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0: measured; 1: a target was missed (with --strict); 2: this machine lacks something."""
+    options = _parse(argv)
+    if os.geteuid():
+        progress.say("loading BPF programs and making namespaces needs root: sudo make bench")
+        return 2
+    described = machine.describe()
+    results = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="tcpwatch-bench-") as into:
+            scale = _scale(options, Workshop(Path(into)))
+            for name in options.only or MEASURES:
+                progress.say(f"{name} ({scale.rounds} rounds)")
+                results.append(MEASURES[name](scale))
+                _tell(report.as_text(results[-1]))
+    except Missing as missing:
+        progress.say(str(missing))
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    if options.write:
+        _write(described, results, scale.rounds)
+    return int(options.strict and any(figure.met is False for result in results for figure in result.figures))
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description="What does watching cost, beside the other tools?")
+    parser.add_argument("--only", action="append", choices=list(MEASURES), metavar="NAME", help=", ".join(MEASURES))
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often each measure is taken (default 5)")
+    parser.add_argument("--quick", action="store_true", help="two short rounds with few sockets: to see that it works")
+    parser.add_argument("--write", action="store_true", help="write docs/bench.md and docs/bench.json")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 where a target is missed")
+    return parser.parse_args(argv)
+
+
+def _scale(options: argparse.Namespace, workshop: Workshop) -> Scale:
+    if options.quick:
+        return Scale(workshop, options.rounds or 2, seconds=1.0, sockets=4_000, connections=4_000, keys=1)
+    return Scale(workshop, options.rounds or 5, seconds=4.0, sockets=60_000, connections=100_000, keys=3)
+
+
+def _write(described: dict[str, str], results: Sequence[Result], rounds: int) -> None:
+    for name, text in (
+        ("bench.md", report.as_markdown(described, results, rounds)),
+        ("bench.json", report.as_json(described, results, rounds)),
+    ):
+        (ROOT / "docs" / name).write_text(text, encoding="utf-8")
+        progress.say(f"written: docs/{name}")
+
+
+def _tell(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""How long it takes until there is something to see."""
+
+import re
+import subprocess
+import sys
+import time
+
+import pyte
+
+from bench import progress
+from bench.figures import Figure, Result, at_most
+from bench.scale import Scale
+from bench.terminal import COLUMNS, LINES, Seen, Terminal
+from bench.watchers import Watching, libbpf_command, tcpwatch
+from bench.workshop import ROOT
+
+_EVENTS, _LIVE, _TOOL, _PYTHON = (
+    "tcpwatch events: attached",
+    "tcpwatch: first screen",
+    "tcpstates: header",
+    "python -c pass",
+)
+_COUNTED = re.compile(r"ESTAB\w* +\d")
+
+
+def measure(scale: Scale) -> Result:
+    times: dict[str, list[float]] = {name: [] for name in (_EVENTS, _LIVE, _TOOL, _PYTHON)}
+    for round_ in range(scale.rounds):
+        progress.say(f"round {round_ + 1}/{scale.rounds}")
+        times[_EVENTS].append(_attached())
+        times[_LIVE].append(_on_screen([sys.executable, "-m", "tcpwatch", "live"], _whole_screen))
+        times[_TOOL].append(_on_screen(list(libbpf_command("tcpstates")), _header))
+        times[_PYTHON].append(_python())
+    limits = {_EVENTS: at_most(300), _LIVE: at_most(800)}
+    figures = [
+        Figure(name, [1000 * seconds for seconds in values], "ms", limits.get(name)) for name, values in times.items()
+    ]
+    how = (
+        "From exec to the line `watching` on stderr; from exec to a TUI whose first line counts connections and whose "
+        f"last names the keys, on a terminal of {COLUMNS}x{LINES}; from exec to tcpstates' header on a terminal; and "
+        "Python itself, starting and ending."
+    )
+    return Result("start", "Time to start", how, figures)
+
+
+def _attached() -> float:
+    begin = time.perf_counter()
+    with Watching(tcpwatch("tcpwatch events", "events", "--format", "jsonl")):
+        return time.perf_counter() - begin
+
+
+def _on_screen(command: list[str], seen: Seen) -> float:
+    with Terminal(command, ROOT) as terminal:
+        return terminal.until(seen) - terminal.begun
+
+
+def _whole_screen(screen: pyte.Screen) -> bool:
+    return any(_COUNTED.search(line) for line in screen.display[:4]) and "q quit" in screen.display[-1]
+
+
+def _header(screen: pyte.Screen) -> bool:
+    return "SKADDR" in screen.display[0]
+
+
+def _python() -> float:
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    return time.perf_counter() - begin
