@@ -241,10 +241,9 @@ def _note_openings(
     rows["role"][lines[connects | (old == wire.SYN_SENT)]] = CLIENT
     connects &= old == wire.CLOSE
     rows["opened_ns"][lines[connects]] = time_ns[connects]
-    passive = np.flatnonzero(old == wire.SYN_RECV)
-    passive = passive[rows["role"][lines[passive]] == UNKNOWN_ROLE]
-    rows["role"][lines[passive]] = SERVER
-    passive = passive[unborn[passive]]
+    accepted = lines[old == wire.SYN_RECV]
+    rows["role"][accepted[rows["role"][accepted] == UNKNOWN_ROLE]] = SERVER
+    passive = np.flatnonzero(unborn & (old == wire.SYN_RECV))
     rows["opened_ns"][lines[passive]] = np.where(began_ns[passive], began_ns[passive], time_ns[passive])
     met = (new == wire.ESTABLISHED) & ((old == wire.SYN_SENT) | (old == wire.SYN_RECV))
     rows["established_ns"][lines[met]] = time_ns[met]

@@ -59,7 +59,8 @@ ROW = np.dtype(
         ("path_state", "u1", PATH),  # the states in order ...
         ("path_ns", "u8", PATH),  # ... and when each was entered; 0 = unknown
         ("comm", "S16"),
-    ]
+    ],
+    align=True,  # NumPy reads a column of unaligned numbers through a buffer
 )
 
 # What a view holds of each connection. Measures are float64, NaN = unknown; filters and sorts work on these names.
@@ -100,7 +101,8 @@ CONNECTION = np.dtype(
         ("send_queue", "f8"),
         ("recv_queue", "f8"),
         ("idle_ms", "f8"),
-    ]
+    ],
+    align=True,
 )
 
 # One point of a connection's history

@@ -84,7 +84,8 @@ class Table:
     def release(self, lines: np.ndarray) -> None:
         """Give lines back; each at most once."""
         self.index.remove(lines.astype(np.int32))
-        self.rows[lines] = np.zeros((), ROW)
+        whole = f"V{ROW.itemsize}"  # as one piece: a structured array is assigned field by field
+        self.rows.view(whole)[lines] = np.zeros(1, ROW).view(whole)
         self._free[self._free_count : self._free_count + len(lines)] = lines
         self._free_count += len(lines)
 

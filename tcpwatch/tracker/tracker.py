@@ -128,7 +128,7 @@ class Tracker:
         self._untold = lines[~ready]
         told = lines[ready]
         rows["flags"][told] |= TOLD
-        lives = rows[told]
+        lives = rows.take(told)
         self.owners.fill_in(lives)
         return lives
 

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,10 @@ Held = dict[str, set[int]]
 
 def held_by(pid: int) -> Held:
     """The BPF objects a process has open, by number."""
-    text = "\n".join(path.read_text() for path in Path(f"/proc/{pid}/fdinfo").iterdir())
+    text = ""
+    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with suppress(FileNotFoundError):  # opened for a moment's look only
+            text += path.read_text()
     return {kind: {int(n) for n in re.findall(rf"^{key}:\s*(\d+)", text, re.MULTILINE)} for kind, key in KINDS.items()}
 
 

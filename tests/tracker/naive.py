@@ -195,8 +195,8 @@ class Naive:
             life.role = rows.CLIENT
         if old == wire.SYN_RECV and life.role == rows.UNKNOWN_ROLE:
             life.role = rows.SERVER
-            if born:
-                life.opened_ns = began_ns or now_ns
+        if old == wire.SYN_RECV and born:
+            life.opened_ns = began_ns or now_ns
         if new == wire.ESTABLISHED and old in (wire.SYN_SENT, wire.SYN_RECV):
             life.established_ns = now_ns
         if new != wire.CLOSE:
