@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     results = []
     try:
         with tempfile.TemporaryDirectory(prefix="tcpwatch-bench-") as into:
+            _as_installed(Path(into))
             scale = _scale(options, Workshop(Path(into)))
             for name in options.only or MEASURES:
                 progress.say(f"{name} ({scale.rounds} rounds)")
@@ -54,6 +55,13 @@ def _scale(options: argparse.Namespace, workshop: Workshop) -> Scale:
     if options.quick:
         return Scale(workshop, options.rounds or 2, seconds=1.0, sockets=4_000, connections=4_000, keys=1)
     return Scale(workshop, options.rounds or 5, seconds=4.0, sockets=60_000, connections=100_000, keys=3)
+
+
+def _as_installed(into: Path) -> None:
+    """pip compiles what it installs, while make keeps root's byte code out of the tree: let there be some, elsewhere.
+    Without it every start would compile everything."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(into / "bytecode")
 
 
 def _write(described: dict[str, str], results: Sequence[Result], rounds: int) -> None:

@@ -1,69 +1,71 @@
-"""`python -m bench.consumers ROUTE OBJECT`: takes records out of a ring that feed.bpf.c fills, by one of several
-routes, and prints the records taken per second of its thread's CPU time. Filling is not in the figure."""
+"""`python -m bench.consumers ROUTE OBJECT BATCH PER_SECOND`: takes records out of a ring that feed.bpf.c fills, by one
+of several routes, and prints the records taken per second of its thread's CPU time. Filling is not in the figure."""
 
 import ctypes as C
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.bcc_route import BccRing
 from bench.event import Event
 from bench.feed import Feed
 from tcpwatch.frame import Frame, Host
-from tcpwatch.kernel import libbpf
+from tcpwatch.kernel.libbpf import library as libbpf_library
 from tcpwatch.kernel.ring import Ring
 from tcpwatch.kernel.source import DRAIN_LIMIT
 from tcpwatch.tracker.tracker import Tracker
 
 RING_BYTES = 32 << 20
-# Ended connections are kept for 2 s of the story: only after that does the table no longer grow
-WARM_RECORDS, COUNTED_RECORDS = 7_000_000, 4_000_000
+COUNTED_RECORDS = 4_000_000
 CALLBACK_RECORDS = 1_500_000
+KEPT_S = 2.2  # ended connections are kept for 2 s of the story: only after that does the table no longer grow
 
 Consume = Callable[[], int]
 
 
 def main() -> int:
-    route, image, batch = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    sys.stdout.write(f"{ROUTES[route](image, batch):.0f}\n")
+    route, image, batch, per_second = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    sys.stdout.write(f"{ROUTES[route](image, batch, per_second):.0f}\n")
     return 0
 
 
-def decode(image: Path, batch: int) -> float:
+def decode(image: Path, batch: int, per_second: int) -> float:
     """Drained into an array."""
-    feed = Feed(image, RING_BYTES, time.monotonic_ns())
+    feed = Feed(image, RING_BYTES, 10**9 // per_second)
     ring = Ring(feed.ring, RING_BYTES)
     return speed(feed, lambda: len(ring.drain(DRAIN_LIMIT)), batch, 0, COUNTED_RECORDS)
 
 
-def track(image: Path, batch: int, tracker: Tracker) -> float:
-    """Drained and folded into the table of connections."""
-    feed = Feed(image, RING_BYTES, time.monotonic_ns())
-    return speed(feed, tracked(feed, tracker), batch, WARM_RECORDS, COUNTED_RECORDS)
+def life(image: Path, batch: int, per_second: int) -> float:
+    """Drained and folded into the table of connections, as the headless commands have it."""
+    return track(image, batch, per_second, Tracker())
 
 
-def libbpf_callback(image: Path, batch: int) -> float:
+def screen(image: Path, batch: int, per_second: int) -> float:
+    """The same as the TUI has it."""
+    return track(image, batch, per_second, Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000))
+
+
+def track(image: Path, batch: int, per_second: int, tracker: Tracker) -> float:
+    feed = Feed(image, RING_BYTES, 10**9 // per_second)
+    return speed(feed, tracked(feed, tracker), batch, round(KEPT_S * per_second), COUNTED_RECORDS)
+
+
+def libbpf(image: Path, batch: int, per_second: int) -> float:
     """libbpf's ring_buffer through ctypes: a Python call per record, and a dict keyed by cookie."""
-    feed = Feed(image, RING_BYTES, time.monotonic_ns())
+    feed = Feed(image, RING_BYTES, 10**9 // per_second)
     return speed(feed, by_callback(feed), batch, 0, CALLBACK_RECORDS)
 
 
-def bcc_callback(image: Path, batch: int) -> float:
+def bcc(image: Path, batch: int, per_second: int) -> float:
+    """The same through bcc's own."""
     ring = BccRing(RING_BYTES)
-    feed = Feed(image, RING_BYTES, time.monotonic_ns(), ring.descriptor)
+    feed = Feed(image, RING_BYTES, 10**9 // per_second, ring.descriptor)
     return speed(feed, ring.consumer(), batch, 0, CALLBACK_RECORDS)
 
 
-ROUTES: Mapping[str, Callable[[Path, int], float]] = {
-    "decode": decode,
-    "life": lambda image, batch: track(image, batch, Tracker()),
-    "screen": lambda image, batch: track(
-        image, batch, Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000)
-    ),
-    "libbpf": libbpf_callback,
-    "bcc": bcc_callback,
-}
+ROUTES = {route.__name__: route for route in (decode, life, screen, libbpf, bcc)}
 
 
 def speed(feed: Feed, consume: Consume, batch: int, warm: int, counted: int) -> float:
@@ -82,14 +84,15 @@ def speed(feed: Feed, consume: Consume, batch: int, warm: int, counted: int) -> 
 
 
 def tracked(feed: Feed, tracker: Tracker) -> Consume:
-    """A frame is what the source would make of a batch that comes without a snapshot."""
+    """A frame is what the source would make of a batch that comes without a snapshot; without those, nothing would
+    tell that a TIME_WAIT is over, so none is waited for."""
     ring = Ring(feed.ring, RING_BYTES)
     host = Host("bench", "", "", 250, 1, 0)
 
     def consume() -> int:
         events = ring.drain(DRAIN_LIMIT)
         now_ns = feed.now_ns
-        tracker.fold(Frame(now_ns - len(events), now_ns, host, events))
+        tracker.fold(Frame(now_ns - len(events), now_ns, host, events, shows_time_wait=False))
         return len(events)
 
     return consume
@@ -97,7 +100,7 @@ def tracked(feed: Feed, tracker: Tracker) -> Consume:
 
 def by_callback(feed: Feed) -> Consume:
     signature = C.CFUNCTYPE(C.c_int, C.c_void_p, C.c_void_p, C.c_size_t)
-    library = libbpf.library()
+    library = libbpf_library()
     library.ring_buffer__new.restype = C.c_void_p
     library.ring_buffer__new.argtypes = (C.c_int, signature, C.c_void_p, C.c_void_p)
     library.ring_buffer__consume.argtypes = (C.c_void_p,)

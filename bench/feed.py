@@ -1,12 +1,11 @@
 """Fills a ring of tcpwatch's records without a network (feed.bpf.c), so that its consumers can be measured alone. Uses
-the project's own libbpf binding, and no NumPy: the distribution's Python must be able to import it."""
+the project's own libbpf binding."""
 
 import ctypes as C
+import time
 from pathlib import Path
 
 from tcpwatch.kernel import libbpf
-
-STEP_NS = 333  # the story's time between two records: 3 million a second, the rate the target is about
 
 
 class _Order(C.Structure):
@@ -38,9 +37,10 @@ class _TestRun(C.Structure):
 
 
 class Feed:
-    """ring_bytes: a power of two. ring: the descriptor of a ring that is there already, in place of one of its own."""
+    """ring_bytes: a power of two. step_ns: the time in the records goes on by so much from each to the next. ring: the
+    descriptor of a ring that is there already, in place of one of its own."""
 
-    def __init__(self, image: Path, ring_bytes: int, begin_ns: int, ring: int | None = None) -> None:
+    def __init__(self, image: Path, ring_bytes: int, step_ns: int, ring: int | None = None) -> None:
         library = libbpf.library()
         library.bpf_map__reuse_fd.argtypes = (C.c_void_p, C.c_int)
         library.bpf_program__fd.argtypes = (C.c_void_p,)
@@ -52,7 +52,7 @@ class Feed:
         self._object.load()
         self.ring = self._object.descriptor("ring") if ring is None else ring
         self._program = library.bpf_program__fd(self._object.programs["feed"])
-        self._order = _Order(0, 0, begin_ns, STEP_NS)
+        self._order = _Order(0, 0, time.monotonic_ns(), step_ns)
 
     @property
     def made(self) -> int:

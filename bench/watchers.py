@@ -38,6 +38,11 @@ def headless_session() -> Watcher:
     return Watcher("tcpwatch: the TUI's session, no screen", (sys.executable, "-m", "bench.session"), b"watching")
 
 
+def hooks_alone() -> Watcher:
+    """What tcpwatch costs before anybody looks at the events."""
+    return Watcher("tcpwatch: hooks and ring alone", (sys.executable, "-m", "bench.drain"), b"watching")
+
+
 def libbpf_tool(name: str) -> Watcher:
     return Watcher(f"libbpf-tools {name}", libbpf_command(name))
 

@@ -152,9 +152,6 @@ ALWAYS_INLINE void describe_full(struct tw_socket *s, struct sock *sk, struct tc
 	s->segs_in = READ(tp->segs_in);
 	s->send_queue = READ(tp->write_seq) - READ(tp->snd_una);
 	s->recv_queue = READ(tp->rcv_nxt) - READ(tp->copied_seq);
-	/* the FIN takes a sequence number but is nothing to read (tcp_diag_get_info) */
-	if (s->recv_queue && READ(sk->__sk_common.skc_flags) & (1 << SOCK_DONE_BIT))
-		s->recv_queue -= 1;
 	s->idle_ticks = older(jiffies - READ(tp->lsndtime), jiffies - READ(tp->inet_conn.icsk_ack.lrcvtime));
 	s->ca_state = READ_BITS_IN(tp, inet_conn, icsk_ca_state);
 	bpf_probe_read_kernel(s->ca_name, sizeof(s->ca_name), (void *)READ(tp->inet_conn.icsk_ca_ops)->name);

@@ -41,6 +41,9 @@ TRACEPOINT(inet_sock_set_state)
 	int old_state = ARG(int, 1), new_state = ARG(int, 2);
 	struct tw_event *e;
 
+	/* close() after shutdown(), before the FIN was acknowledged, enters FIN_WAIT1 once more: nothing changed */
+	if (old_state == new_state)
+		return 0;
 	/* A child being cloned from its listener has no peer and no lasting cookie yet (inet_csk_clone_lock); its birth
 	 * is the SYN_RECV -> ESTABLISHED that follows. */
 	if (old_state == ST_LISTEN && new_state == ST_SYN_RECV)
@@ -123,6 +126,21 @@ TRACEPOINT(tcp_cong_state_set)
 	e->reason = new_ca_state;
 	e->flags |= TW_EVENT_REASON;
 	submit_event(e);
+	return 0;
+}
+
+/* Whom a socket belonged to that a reset ended before anybody looked: its process closes it under the socket's lock.
+ * Sockets that their process closed first are destroyed in softirq, and make no event here. */
+TRACEPOINT(tcp_destroy_sock)
+{
+	struct sock *sk = ARG(struct sock *, 0);
+	struct tw_event *e;
+
+	if (!READ(sk->sk_lock.owned))
+		return 0;
+	e = socket_event(sk, TW_RELEASED);
+	if (e)
+		submit_event(e);
 	return 0;
 }
 

@@ -19,7 +19,8 @@ enum tw_kind {
 	TW_RESET_SENT = 3,         /* reason = enum sk_rst_reason, where the kernel gives one      */
 	TW_RESET_RECEIVED = 4,
 	TW_CONGESTION = 5,         /* reason = the new enum tcp_ca_state, ca_state = the old one   */
-	TW_KINDS = 6,
+	TW_RELEASED = 6,           /* pid let go of a socket that had ended by itself (a reset)    */
+	TW_KINDS = 7,
 };
 
 /* tw_event.flags */
@@ -112,7 +113,7 @@ struct tw_socket {
 	u32 segs_out;
 	u32 segs_in;
 	u32 send_queue;            /* bytes not yet acknowledged; listeners: the accept queue's limit    */
-	u32 recv_queue;            /* bytes not yet read; listeners: connections waiting for accept()    */
+	u32 recv_queue;            /* bytes not yet read, a FIN among them; listeners: waiting accept()s */
 	u32 rto_ticks;
 	u32 keepalive_ticks;       /* idle time before the first probe                                   */
 	u32 idle_ticks;            /* since data last went either way                                    */

@@ -8,6 +8,7 @@ import sys
 import time
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from difflib import get_close_matches
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -158,6 +159,10 @@ def _stream(options: Namespace) -> int:
 
 
 def _live(options: Namespace) -> int:
+    try:
+        _filter(options)  # a wrong one is refused before the screen changes
+    except FilterError as error:
+        raise _explained(error, options) from error
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "the live view needs a terminal", "use tcpwatch events, life or snapshot where the output goes elsewhere"
@@ -170,7 +175,6 @@ def _live(options: Namespace) -> int:
     from tcpwatch.tracker.tracker import Tracker
     from tcpwatch.tui.app import run
 
-    _filter(options)  # a wrong one is refused before the screen changes
     source = _source(options, None, Pace(tick=0.2), time_wait=True)
     session = Session(source, Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000))
     session.start()
@@ -181,6 +185,20 @@ def _live(options: Namespace) -> int:
     if session.error is not None:
         raise session.error
     return 0
+
+
+def _explained(error: FilterError, options: Namespace) -> TcpwatchError:
+    """A word that begins no filter may have been meant as a command."""
+    if not options.words or error.column > len(options.words[0]):
+        return error
+    meant = get_close_matches(options.words[0], COMMANDS, n=1)
+    return FilterError(
+        f"{words.clean(options.words[0])!r} is no command, and no filter begins so",
+        error.expression,
+        error.column,
+        error.length,
+        f"did you mean tcpwatch {meant[0]}?" if meant else f"the commands are {', '.join(COMMANDS)}",
+    )
 
 
 def _doctor(options: Namespace) -> int:

@@ -112,8 +112,8 @@ CLOCK = np.dtype([("time_ns", "<u8"), ("jiffies", "<u8")])
 STRUCTS = {"tw_event": EVENT, "tw_socket": SOCKET, "tw_owner": OWNER, "tw_tally": TALLY, "tw_clock": CLOCK}
 
 # enum tw_kind
-STATE, RETRANSMIT, SYNACK_RETRANSMIT, RESET_SENT, RESET_RECEIVED, CONGESTION = range(6)
-KINDS = ("state", "retransmit", "synack_retransmit", "reset_sent", "reset_received", "congestion")
+STATE, RETRANSMIT, SYNACK_RETRANSMIT, RESET_SENT, RESET_RECEIVED, CONGESTION, RELEASED = range(7)
+KINDS = ("state", "retransmit", "synack_retransmit", "reset_sent", "reset_received", "congestion", "released")
 
 # enum tw_event_flag
 EVENT_SOCKET, EVENT_FIN_RECEIVED, EVENT_REASON = 1, 2, 4

@@ -45,6 +45,13 @@ HOOKS = (
         "congestion states: loss, recovery",
         "snapshots still show the present one (the hook came with Linux 5.19)",
     ),
+    Hook(
+        "on_tcp_destroy_sock",
+        "tp_btf",
+        "tcp_destroy_sock",
+        "who held a socket that a reset ended",
+        "such a connection may have no process",
+    ),
     Hook("each_tcp", "iter", "tcp", "snapshots of every socket", "connections show only once something happens"),
     Hook("each_task_file", "iter", "task_file", "which process owns a socket", "accepted sockets have no process"),
 )

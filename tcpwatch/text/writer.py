@@ -83,9 +83,10 @@ class Writer:
         return written
 
     def _put(self, text: bytes) -> None:
-        if text:
-            self._out.write(text)
-            self._out.flush()
+        left = memoryview(text)
+        while left:  # an unbuffered stdout (PYTHONUNBUFFERED) may take less than it is given
+            left = left[self._out.write(left) :]
+        self._out.flush()
 
     def _pick(self, step: Step) -> Pick:
         if self._wanted is None:

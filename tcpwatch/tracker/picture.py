@@ -141,6 +141,10 @@ def path_of(row: np.void, now_ns: int, offset_ns: int) -> tuple[tuple[str, int |
     for state, entered, left in zip(row["path_state"][:length], times, [*times[1:], end], strict=True):
         known = entered and left > entered
         steps.append(
-            (wire.STATES[state] or "?", entered + offset_ns if entered else None, (left - entered) // 1000 if known else None)
+            (
+                wire.STATES[state] or "?",
+                entered + offset_ns if entered else None,
+                (left - entered) // 1000 if known else None,
+            )
         )
     return tuple(steps)

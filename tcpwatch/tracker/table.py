@@ -70,15 +70,15 @@ class Table:
         """New lines with the same keys, each one turn later: sockets that connect again. `lines` may repeat, equal ones
         together: one more turn each. The index knows only the last turn."""
         fresh = self.allocate(len(lines))
-        first = np.ones(len(lines), bool)
-        first[1:] = lines[1:] != lines[:-1]
+        first, last = np.ones(len(lines), bool), np.ones(len(lines), bool)
+        first[1:] = last[:-1] = lines[1:] != lines[:-1]
         starts = np.flatnonzero(first)
         for name in ("cookie", "netns", "cgroup"):
             self.rows[name][fresh] = self.rows[name][lines]
         passed = np.arange(len(lines)) - starts[np.cumsum(first) - 1]
         self.rows["turn"][fresh] = self.rows["turn"][lines] + passed + 1
         self.index.remove(lines[first])
-        self.index.add(fresh[np.append(starts[1:], len(lines)) - 1])
+        self.index.add(fresh[last])
         return fresh
 
     def release(self, lines: np.ndarray) -> None:

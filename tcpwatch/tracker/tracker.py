@@ -72,9 +72,7 @@ class Tracker:
         lost = frame.tally["lost"] - self._lost
         self._lost = frame.tally["lost"].copy()
         self._remember(frame.end_ns, ended)
-        return Step(
-            frame, lines, self.table.rows, lives, lost, self.cgroups, self.namespaces, self.processes
-        )
+        return Step(frame, lines, self.table.rows, lives, lost, self.cgroups, self.namespaces, self.processes)
 
     def look_at(self, key: Key | None) -> None:
         """Which connection the next views' Focus describes."""
@@ -98,8 +96,10 @@ class Tracker:
     def _count(self, frame: Frame, ended: np.ndarray) -> None:
         events, rows = frame.events, self.table.rows
         states = events["kind"] == wire.STATE
-        established = states & (events["new_state"] == wire.ESTABLISHED) & (
-            (events["old_state"] == wire.SYN_SENT) | (events["old_state"] == wire.SYN_RECV)
+        established = (
+            states
+            & (events["new_state"] == wire.ESTABLISHED)
+            & ((events["old_state"] == wire.SYN_SENT) | (events["old_state"] == wire.SYN_RECV))
         )
         self.pulse.count("opened", events["time_ns"][established])
         lives = ended[rows["flags"][ended] & TOLD == 0]

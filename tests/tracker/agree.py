@@ -56,7 +56,9 @@ def assert_same(found: np.ndarray, expected: list[Record]) -> None:
 
 
 def in_order(lives: Iterable[Record]) -> list[Record]:
-    return sorted(lives, key=lambda life: (life["netns"], life["cookie"], life["turn"]))
+    """By key and age: a socket that comes again after it was forgotten is turn 0 once more."""
+    names = ("netns", "cookie", "turn", "changed_ns", "seen_ns", "closed_ns")
+    return sorted(lives, key=lambda life: [life[name] for name in names])
 
 
 def comparable(row: Record) -> dict[str, Any]:
@@ -69,4 +71,3 @@ def comparable(row: Record) -> dict[str, Any]:
 def of_life(life: Life) -> dict[str, Any]:
     same = {name: value for name, value in vars(life).items() if name not in ("ends", "numbers", "owner")}
     return {**same, **life.ends, **life.numbers, "pid": life.owner[0], "comm": life.owner[1]}
-

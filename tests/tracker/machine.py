@@ -166,7 +166,12 @@ class Machine:
             for _ in range(self.chance.choice((1, 1, 2)) if socket.held() else 0):
                 owner = np.zeros(1, wire.OWNER)
                 pid = self.chance.choice((socket.pid, 6))
-                owner["cookie"], owner["netns"], owner["pid"], owner["comm"] = socket.cookie, socket.netns, pid, b"p%d" % pid
+                owner["cookie"], owner["netns"], owner["pid"], owner["comm"] = (
+                    socket.cookie,
+                    socket.netns,
+                    pid,
+                    b"p%d" % pid,
+                )
                 owner["start_ns"] = pid * 1000  # youngest: the highest pid
                 found.append(owner)
         self.chance.shuffle(found)

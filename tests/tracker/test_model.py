@@ -28,7 +28,7 @@ weathers = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(weather=weathers, keep_closed=st.sampled_from([0, 3, 1000]))
 def test_it_agrees_with_the_naive_model(weather: Weather, keep_closed: int) -> None:
     """Real lives, interleaved, cut into frames anywhere, with events lost and sockets skipped."""
@@ -52,7 +52,7 @@ EVENTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(batches=st.lists(st.lists(EVENTS, max_size=25), max_size=5))
 def test_it_agrees_on_events_that_make_no_sense(batches: list[list[dict[str, Any]]]) -> None:
     """Whatever a damaged recording holds, the whole batch means what its events mean one by one."""

@@ -1,0 +1,68 @@
+"""What is loaded, and what is said of what is not."""
+
+import pytest
+
+from tcpwatch import wire
+from tcpwatch.errors import KernelLacks, TcpwatchError
+from tcpwatch.kernel import programs
+from tcpwatch.kernel.programs import HOOKS, Hook, Knobs, Programs
+
+
+@pytest.fixture
+def hooks(monkeypatch: pytest.MonkeyPatch) -> list[Hook]:
+    """The list of hooks, to be changed by a test."""
+    changed = list(HOOKS)
+    monkeypatch.setattr(programs, "HOOKS", changed)
+    return changed
+
+
+def test_every_hook_is_attached_here() -> None:
+    """This kernel has them all; each says what it is for."""
+    loaded = Programs(1 << 20, Knobs())
+    try:
+        assert [(probe.name, probe.attached, probe.reason) for probe in loaded.probes] == [
+            (hook.target, True, "") for hook in HOOKS
+        ]
+        assert all(probe.purpose for probe in loaded.probes)
+        assert "NO_SOCKET" in loaded.reset_reasons
+        assert len(loaded.tally()) == len(wire.KINDS)
+    finally:
+        loaded.close()
+
+
+def test_a_tracepoint_the_kernel_lacks_costs_only_itself(hooks: list[Hook]) -> None:
+    """An older kernel has no tcp_cong_state_set: the others work, and it is said what is missed."""
+    at = next(i for i, hook in enumerate(hooks) if hook.target == "tcp_cong_state_set")
+    hooks[at] = Hook(hooks[at].program, "tp_btf", "tcp_no_such_event", "congestion states", "only snapshots show them")
+    loaded = Programs(1 << 20, Knobs())
+    try:
+        missing = [probe for probe in loaded.probes if not probe.attached]
+        assert [(probe.name, probe.refused, probe.without) for probe in missing] == [
+            ("tcp_no_such_event", False, "only snapshots show them")
+        ]
+    finally:
+        loaded.close()
+
+
+def test_without_state_changes_there_is_nothing_to_watch(hooks: list[Hook]) -> None:
+    """The one hook that everything rests on."""
+    at = next(i for i, hook in enumerate(hooks) if hook.program == programs.ESSENTIAL)
+    hooks[at] = Hook(programs.ESSENTIAL, "tp_btf", "no_such_event", "state changes", "all")
+    with pytest.raises(KernelLacks, match="state changes"):
+        Programs(1 << 20, Knobs())
+
+
+def test_ring_sizes_are_rounded_up_to_what_the_kernel_takes() -> None:
+    """A power of two; the kernel refuses anything else."""
+    loaded = Programs(3 << 20, Knobs())
+    try:
+        assert loaded.ring_bytes == 4 << 20
+    finally:
+        loaded.close()
+
+
+def test_knobs_that_the_object_does_not_know_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Object and package come from different versions: better no start than a filter that does nothing."""
+    monkeypatch.setattr(Programs, "_constants", lambda _self, _knobs: {"want_color": 1})
+    with pytest.raises(TcpwatchError, match="knobs"):
+        Programs(1 << 20, Knobs())

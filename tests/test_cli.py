@@ -1,0 +1,105 @@
+"""The command line: what is understood, what is refused and how. What the commands then do is tested elsewhere."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tcpwatch import cli
+from tcpwatch.errors import UsageError
+
+
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "tcpwatch", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "command", "expression"),
+    [
+        ((), "live", ""),
+        (("state", "established"), "live", "state established"),
+        (("events", "dport", "=", ":443"), "events", "dport = :443"),
+        (("--netns", "self", "life"), "life", ""),
+        (("-f", "events", "life"), "life", "events"),
+        (("--format", "csv", "snapshot", "-f", "rtt > 1ms"), "snapshot", "rtt > 1ms"),
+        (("snapshot", "-f", "rtt > 1ms", "pid", "=", "1"), "snapshot", "( rtt > 1ms ) and ( pid = 1 )"),
+    ],
+)
+def test_the_command_may_stand_anywhere_and_live_is_the_default(
+    given: tuple[str, ...], command: str, expression: str
+) -> None:
+    """As users of ss and git write it."""
+    options = cli._parse(list(given))
+    assert options.command == command
+    assert cli._expression(options) == expression
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("events", "--format", "xml"), "xml"),
+        (("events", "--count", "0"), "no positive number"),
+        (("life", "--duration", "soon"), "no duration"),
+        (("life", "--duration", "nan"), "no duration"),
+        (("snapshot", "--ring-mb", "0"), "between 1 and 1024"),
+        (("events", "--nonsense"), "--nonsense"),
+        (("doctor", "--format", "csv"), "csv"),
+        (("events", "--netns", "no-such-namespace"), "no-such-namespace"),
+    ],
+)
+def test_wrong_flags_are_refused(arguments: tuple[str, ...], said: str) -> None:
+    """Exit code 2, nothing on stdout, the fault and where to look on stderr."""
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_filter_shows_the_fault() -> None:
+    """The caret stands under the word that is wrong."""
+    done = run("events", "-f", "state established and rtt > fast")
+    lines = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert lines[2].index("^") == lines[1].index("fast")
+    assert lines[2].count("^") == len("fast")
+
+
+def test_a_word_that_is_no_command_is_taken_for_a_filter() -> None:
+    """`tcpwatch evnts`: the message must not leave the user alone with a riddle."""
+    done = run("evnts")
+    assert done.returncode == 2
+    assert "did you mean tcpwatch events?" in done.stderr
+
+
+def test_no_terminal() -> None:
+    """The TUI says what to use instead, before anything is attached."""
+    done = run()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "terminal" in done.stderr
+    assert "events" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("events", "--help"), ("--version",)])
+def test_help_is_data(arguments: tuple[str, ...]) -> None:
+    """Asked for, it goes to stdout and the exit code is 0."""
+    done = run(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "tcpwatch" in done.stdout
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("10", 10.0), ("2.5s", 2.5), ("5m", 300.0), ("1h", 3600.0), ("0", 0.0)])
+def test_durations(text: str, seconds: float) -> None:
+    """Seconds, or with a unit."""
+    assert cli._seconds(text) == seconds
+
+
+def test_usage_errors_are_ours() -> None:
+    """argparse must not exit on its own: one place turns errors into exit codes."""
+    with pytest.raises(UsageError):
+        cli._parse(["events", "--format", "xml"])
