@@ -1,1 +1,1 @@
-"""Folds frames into the table of connections and makes the views that faces read. Pure: no I/O, no clock, no threads."""
+"""Folds frames into the table of connections and makes the views faces read. Pure: no I/O, no clock, no threads."""

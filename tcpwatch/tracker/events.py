@@ -36,7 +36,6 @@ COUNTERS = (
     "segs_in",
 )
 _FIN = wire.EVENT_SOCKET | wire.EVENT_FIN_RECEIVED
-_ENDPOINTS = ("laddr", "raddr", "rport", "family")
 
 
 @dataclass(slots=True)
@@ -66,7 +65,7 @@ def fold_events(table: Table, events: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """(lines, ended): each event's line in the table, (n,) i4, -1 where it has no socket; and the lines of connections
     that ended in this batch. events: wire.EVENT, oldest first for each socket."""
     old, new = events["old_state"].copy(), events["new_state"].copy()
-    # An event on what is closed already (a TIME_WAIT that answers with a reset) opens no line: nothing would ever end it
+    # An event on what is closed already (a TIME_WAIT that sends a reset) opens no line: nothing would ever end it
     may_open = (old != wire.CLOSE) | (new != wire.CLOSE)
     lines = table.find_or_add(events["cookie"].copy(), events["netns"].copy(), may_open)
     known = np.flatnonzero(lines >= 0)
@@ -130,15 +129,23 @@ def _succeed(table: Table, batch: _Batch, again: np.ndarray) -> None:
 
 
 def _note_ends(table: Table, batch: _Batch) -> None:
-    """Addresses, from each connection's newest event. A SYN_SENT precedes the choice of the local port: 0 until then."""
+    """Addresses, from each connection's newest event. A SYN_SENT precedes the local port: 0 until then."""
+    rows, events = table.rows, batch.events
     newest = table.last_of_each(batch.lines)
-    at, events = batch.lines[newest], batch.events
-    for name in _ENDPOINTS:
-        table.rows[name][at] = events[name][newest]
-    table.rows["changed_ns"][at] = events["time_ns"][newest]
+    at, values = batch.lines[newest], events.take(newest)
+    for name in ("laddr", "raddr"):
+        _whole(rows[name])[at] = _whole(values[name])
+    for name in ("rport", "family"):
+        rows[name][at] = values[name]
+    rows["changed_ns"][at] = values["time_ns"]
     ported = np.flatnonzero(events["lport"])
     newest = ported[table.last_of_each(batch.lines[ported])]
-    table.rows["lport"][batch.lines[newest]] = events["lport"][newest]
+    rows["lport"][batch.lines[newest]] = events["lport"][newest]
+
+
+def _whole(addresses: np.ndarray) -> np.ndarray:
+    """(n, 16) bytes as (n,) pieces: else NumPy copies them byte by byte."""
+    return addresses.view("V16")[:, 0]
 
 
 def _note_actors(table: Table, batch: _Batch) -> None:
@@ -310,7 +317,8 @@ def is_lifeless(rows: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """Whether there is nothing to tell of them: listeners, half-open connections that came to nothing, and sockets of
     which no state was ever seen."""
     state, length = rows["state"][lines], rows["path_len"][lines]
-    return (state == wire.LISTEN) | (length == 0) | ((state == wire.SYN_RECV) & (length == 1))
+    lifeless: np.ndarray = (state == wire.LISTEN) | (length == 0) | ((state == wire.SYN_RECV) & (length == 1))
+    return lifeless
 
 
 def _closes(rows: np.ndarray, batch: _Batch) -> np.ndarray:

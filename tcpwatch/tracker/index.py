@@ -64,7 +64,8 @@ class Index:
     def _places(self, cookies: np.ndarray, netns: np.ndarray) -> np.ndarray:
         mixed = (cookies ^ (netns.astype(np.uint64) << np.uint64(32))) * _MULTIPLIER
         shift = np.uint64(64 - (len(self._slots).bit_length() - 1))
-        return (mixed >> shift).astype(np.int64)
+        places: np.ndarray = (mixed >> shift).astype(np.int64)
+        return places
 
     def _next(self, places: np.ndarray) -> np.ndarray:
         return (places + 1) & (len(self._slots) - 1)

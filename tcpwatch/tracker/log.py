@@ -56,4 +56,5 @@ class EventLog:
 
     @staticmethod
     def _about(events: np.ndarray, key: Key) -> np.ndarray:
-        return (events["netns"] == key[0]) & (events["cookie"] == key[1])
+        about: np.ndarray = (events["netns"] == key[0]) & (events["cookie"] == key[1])
+        return about

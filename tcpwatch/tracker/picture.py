@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tcpwatch.tracker.tracker import Tracker
 
 _AS_IS = (
-    "cookie", "netns", "pid", "snap", "laddr", "raddr", "turn", "lport", "rport", "family", "state", "role", "flags", "cgroup",
-    "comm", "opened_ns", "closed_ns", "changed_ns",
+    "cookie", "netns", "pid", "snap", "laddr", "raddr", "turn", "lport", "rport", "family", "state", "role", "flags",
+    "cgroup", "comm", "opened_ns", "closed_ns", "changed_ns",
 )  # fmt: skip
 _COUNTED = ("bytes_sent", "bytes_acked", "bytes_received", "retrans", "segs_out", "segs_in")
 

@@ -10,7 +10,7 @@ from tcpwatch.tracker.rows import CLOSED, FIN_RECEIVED, HAS_COUNTERS, LET_GO, PA
 from tcpwatch.tracker.table import Table
 
 _MISSES = 2  # older kernels' iterator may skip a socket while its bucket changes (fixed in 6.17)
-# A namespace unread for so long is gone. Longer than any TIME_WAIT and than the pause between two SYN-ACKs (TCP_RTO_MAX)
+# A namespace unread for so long is gone. Longer than a TIME_WAIT and the pause between two SYN-ACKs (TCP_RTO_MAX)
 _STALE_NS = 180_000_000_000
 _ENDPOINTS = ("laddr", "raddr", "lport", "rport", "family")
 
@@ -34,11 +34,12 @@ def fold_snapshot(table: Table, snapshot: Snapshot, named: np.ndarray) -> np.nda
 
 
 def _newest(table: Table, sockets: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    """One position of each line. A socket that connects again has the cookie of its own TIME_WAIT: the socket counts."""
+    """One position of each line. A socket that connects again shares the cookie of its TIME_WAIT: the socket counts."""
     small = sockets["sort"] == wire.TIME_WAIT_SORT
     order = np.concatenate([np.flatnonzero(small), np.flatnonzero(~small)])
     order = order[lines[order] >= 0]
-    return order[table.last_of_each(lines[order])]
+    newest: np.ndarray = order[table.last_of_each(lines[order])]
+    return newest
 
 
 def _reopened(table: Table, sockets: np.ndarray, lines: np.ndarray, at: np.ndarray, begin_ns: int) -> np.ndarray:
@@ -67,12 +68,12 @@ def _begin(rows: np.ndarray, sockets: np.ndarray, lines: np.ndarray, at: np.ndar
 
 
 def _refresh(table: Table, sockets: np.ndarray, lines: np.ndarray, at: np.ndarray, begin_ns: int) -> np.ndarray:
-    """Bring what no event has changed since up to date. The lines of which only a TIME_WAIT is left, the end was lost."""
+    """Bring what no event changed since up to date. The lines of which only a TIME_WAIT is left: the end was lost."""
     rows = table.rows
     current = rows["changed_ns"][lines] < begin_ns
     lines, at = lines[current], at[current]
     small = sockets["sort"][at] == wire.TIME_WAIT_SORT
-    ended = lines[small & (rows["flags"][lines] & CLOSED == 0)]
+    ended: np.ndarray = lines[small & (rows["flags"][lines] & CLOSED == 0)]
     vanish(rows, ended)
     state = sockets["state"][at]
     changed = (rows["state"][lines] != state) & (rows["path_state"][lines, _last(rows, lines)] != state)
@@ -89,7 +90,8 @@ def _refresh(table: Table, sockets: np.ndarray, lines: np.ndarray, at: np.ndarra
 
 
 def _last(rows: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    return np.maximum(rows["path_len"][lines].astype(np.intp), 1) - 1
+    last: np.ndarray = np.maximum(rows["path_len"][lines].astype(np.intp), 1) - 1
+    return last
 
 
 def _append_state(rows: np.ndarray, lines: np.ndarray, states: np.ndarray) -> None:
@@ -109,7 +111,8 @@ def _guess_servers(rows: np.ndarray, sockets: np.ndarray) -> None:
 
 
 def _port_keys(records: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return (records["netns"][at].astype(np.uint64) << np.uint64(16)) | records["lport"][at]
+    keys: np.ndarray = (records["netns"][at].astype(np.uint64) << np.uint64(16)) | records["lport"][at]
+    return keys
 
 
 def _find_gone(table: Table, snapshot: Snapshot, named: np.ndarray) -> np.ndarray:
@@ -129,7 +132,7 @@ def _find_gone(table: Table, snapshot: Snapshot, named: np.ndarray) -> np.ndarra
     gone = np.concatenate([missed[rows["missed"][missed] >= _MISSES], absent[unread]]).astype(np.int32)
     lifeless = is_lifeless(rows, gone)
     table.release(np.concatenate([released, gone[lifeless]]))
-    ended = gone[~lifeless]
+    ended: np.ndarray = gone[~lifeless]
     vanish(rows, ended)
     return ended
 
@@ -141,4 +144,5 @@ def find_stale(rows: np.ndarray, now_ns: int) -> np.ndarray:
     closed = rows["flags"][old] & CLOSED != 0
     let_go = rows["flags"][old] & LET_GO != 0
     half_open = ~closed & (rows["state"][old] != wire.LISTEN) & is_lifeless(rows, old)
-    return old[let_go | half_open].astype(np.int32)
+    stale: np.ndarray = old[let_go | half_open].astype(np.int32)
+    return stale

@@ -93,7 +93,8 @@ class Table:
         """Positions in `lines` of each line's last occurrence: the newest event of each connection, without sorting."""
         places = np.arange(len(lines), dtype=np.int32)
         self._scratch[lines] = places  # of repeated lines, the last assignment stays
-        return places[self._scratch[lines] == places]
+        newest: np.ndarray = places[self._scratch[lines] == places]
+        return newest
 
     def grouped(self, lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(order, starts): positions in `lines` so that equal lines are together, in their old order within; and where

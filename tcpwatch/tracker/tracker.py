@@ -95,21 +95,18 @@ class Tracker:
 
     def _count(self, frame: Frame, ended: np.ndarray) -> None:
         events, rows = frame.events, self.table.rows
-        states = events["kind"] == wire.STATE
-        established = (
-            states
-            & (events["new_state"] == wire.ESTABLISHED)
-            & ((events["old_state"] == wire.SYN_SENT) | (events["old_state"] == wire.SYN_RECV))
-        )
-        self.pulse.count("opened", events["time_ns"][established])
+        kind = events["kind"].copy()
+        met = np.flatnonzero((kind == wire.STATE) & (events["new_state"] == wire.ESTABLISHED))
+        old = events["old_state"][met]
+        self.pulse.count("opened", events["time_ns"][met[(old == wire.SYN_SENT) | (old == wire.SYN_RECV)]])
         lives = ended[rows["flags"][ended] & TOLD == 0]
         times = rows["closed_ns"][lives]
         self.pulse.count("closed", np.where(times, times, np.uint64(frame.end_ns)))
-        failed = events["flags"] & wire.EVENT_REASON != 0  # the attempt did not even leave
-        again = ((events["kind"] == wire.RETRANSMIT) & ~failed) | (events["kind"] == wire.SYNACK_RETRANSMIT)
-        segments = np.where(events["kind"][again] == wire.RETRANSMIT, events["count"][again], 1)
+        again = np.flatnonzero((kind == wire.RETRANSMIT) | (kind == wire.SYNACK_RETRANSMIT))
+        again = again[events["flags"][again] & wire.EVENT_REASON == 0]  # an errno: the attempt did not even leave
+        segments = np.where(kind[again] == wire.RETRANSMIT, events["count"][again], 1)
         self.pulse.count("retransmits", events["time_ns"][again], segments)
-        reset = (events["kind"] == wire.RESET_SENT) | (events["kind"] == wire.RESET_RECEIVED)
+        reset = (kind == wire.RESET_SENT) | (kind == wire.RESET_RECEIVED)
         self.pulse.count("resets", events["time_ns"][reset])
         sent = np.array([self.table.segments_out - self._segments_out], float)
         self.pulse.count("segments_out", np.array([frame.end_ns], np.uint64), sent)
@@ -128,7 +125,7 @@ class Tracker:
         self._untold = lines[~ready]
         told = lines[ready]
         rows["flags"][told] |= TOLD
-        lives = rows.take(told)
+        lives: np.ndarray = rows.take(told)
         self.owners.fill_in(lives)
         return lives
 

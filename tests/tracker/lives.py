@@ -71,7 +71,7 @@ SIMULTANEOUS_OPEN = [move(CLOSE, SYN_SENT, acts=True), move(SYN_SENT, SYN_RECV),
 STRAY_ACK = [move(CLOSE, SYN_SENT, acts=True), notice(RESET_SENT, SYN_SENT), move(SYN_SENT, ESTABLISHED)]
 ACCEPT = [unheard((REQUEST, SYN_RECV)), move(SYN_RECV, ESTABLISHED, retrans=0)]
 QUICK_ACCEPT = [move(SYN_RECV, ESTABLISHED, retrans=0)]
-_AGAIN = {"flags": 0, "after": ((REQUEST, SYN_RECV),)}
+_AGAIN: dict[str, Any] = {"flags": 0, "after": ((REQUEST, SYN_RECV),)}
 SLOW_ACCEPT = [
     notice(SYNACK_RETRANSMIT, SYN_RECV, count=1, **_AGAIN),
     notice(SYNACK_RETRANSMIT, SYN_RECV, count=2, **_AGAIN),

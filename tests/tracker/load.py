@@ -33,7 +33,7 @@ def pairs(count: int, first_cookie: int, start_ns: int, abreast: int = 4) -> np.
         column["pid"], column["comm"] = (77, b"client") if side == _CLIENT and new != wire.ESTABLISHED else (0, b"")
         column["kind"] = wire.CONGESTION if old == new else wire.STATE
         column["segs_out"], column["bytes_sent"] = place, 64 * (place > 3)
-    events = events.reshape(-1, abreast, EVENTS_PER_PAIR).transpose(0, 2, 1).reshape(-1)
-    events["netns"], events["family"], events["srtt_us"], events["cwnd"] = 1, wire.INET, 40, 10
-    events["time_ns"] = start_ns + np.arange(len(events)) * 1000
-    return events
+    mixed = events.reshape(-1, abreast, EVENTS_PER_PAIR).transpose(0, 2, 1).reshape(-1)
+    mixed["netns"], mixed["family"], mixed["srtt_us"], mixed["cwnd"] = 1, wire.INET, 40, 10
+    mixed["time_ns"] = start_ns + np.arange(len(mixed)) * 1000
+    return mixed

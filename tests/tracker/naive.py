@@ -358,10 +358,8 @@ class Naive:
         kind, now_ns = event["kind"], event["time_ns"]
         if kind == wire.STATE and event["new_state"] == wire.ESTABLISHED:
             self.count("opened", now_ns, int(event["old_state"] in (wire.SYN_SENT, wire.SYN_RECV)))
-        if kind == wire.RETRANSMIT and not event["flags"] & wire.EVENT_REASON:
-            self.count("retransmits", now_ns, event["count"])
-        if kind == wire.SYNACK_RETRANSMIT:
-            self.count("retransmits", now_ns)
+        if kind in (wire.RETRANSMIT, wire.SYNACK_RETRANSMIT) and not event["flags"] & wire.EVENT_REASON:
+            self.count("retransmits", now_ns, event["count"] if kind == wire.RETRANSMIT else 1)
         if kind in (wire.RESET_SENT, wire.RESET_RECEIVED):
             self.count("resets", now_ns)
 

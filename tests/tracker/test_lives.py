@@ -1,5 +1,7 @@
 """Is each connection one life, whatever its address, cookie or timing?"""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -223,7 +225,7 @@ def test_a_namespace_that_is_not_read() -> None:
     """Its sockets are absent, not gone; but after three minutes the namespace itself is."""
     tracker = Tracker()
     tracker.fold(frame(1, snapshot=sockets(OPEN, {**WAITING, "cookie": 2}), netns=frozenset({1})))
-    elsewhere = {"snapshot": sockets(), "netns": frozenset({2})}
+    elsewhere: dict[str, Any] = {"snapshot": sockets(), "netns": frozenset({2})}
     for end in (60, 120, 180):
         assert len(tracker.fold(frame(end, **elsewhere)).lives) == 0
     assert len(tracker.table) == 2

@@ -116,7 +116,7 @@ def test_losses_are_said_by_kind_and_once() -> None:
 
 
 def test_the_pulse() -> None:
-    """Each second by itself: NaN before the session, the running one left out, gaps 0, older than the window nothing."""
+    """Each second by itself: NaN before the session, the running one left out, gaps 0, nothing older than that."""
     tracker = Tracker()
     tracker.fold(frame(0.5, moves((7, 2), (2, 1), cookie=1)))
     assert np.isnan(tracker.view().pulse.opened).all()
