@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if os.geteuid():
         progress.say("loading BPF programs and making namespaces needs root: sudo make bench")
         return 2
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell in the background had the first one ignored
+        signal.signal(number, signal.default_int_handler)
     described = machine.describe()
     results = []
     try:

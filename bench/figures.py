@@ -2,7 +2,7 @@
 about or how they are shown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
@@ -39,14 +39,12 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One measure's outcome. how: what was done, for someone who wants to do it again. remarks: what the figures do not
-    show."""
+    """One measure's outcome. how: what was done, for someone who wants to do it again."""
 
     name: str
     title: str
     how: str
     figures: Sequence[Figure]
-    remarks: Sequence[str] = field(default=())
 
 
 def at_least(limit: float) -> Target:

@@ -32,7 +32,12 @@ def start(program: str, room: Room, pairs: int, seconds: float) -> "subprocess.P
 
 
 def finish(load: "subprocess.Popen[str]", pairs: int, seconds: float) -> Done:
-    out, _ = load.communicate(timeout=seconds + _SPARE_S)
+    try:
+        out, _ = load.communicate(timeout=seconds + _SPARE_S)
+    except BaseException:
+        load.kill()
+        load.wait()
+        raise
     if load.returncode:
         raise RuntimeError(f"the load failed with exit code {load.returncode}; its reason is above")
     connections, took = out.split()

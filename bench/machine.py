@@ -4,7 +4,6 @@ import os
 import platform
 import re
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,8 +52,3 @@ def _said(command: list[str]) -> str:
     except OSError:
         return "–"
     return done.stdout.split("\n", 1)[0].strip() or "–"
-
-
-def python() -> str:
-    """The interpreter that runs tcpwatch."""
-    return sys.executable

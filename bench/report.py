@@ -16,8 +16,7 @@ def as_text(result: Result) -> str:
     rows = [_HEAD, *(_cells(figure) for figure in result.figures)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
     lines = ["  ".join(_place(row, widths)).rstrip() for row in rows]
-    remarks = [f"  {remark}" for remark in result.remarks]
-    return "\n".join([f"\n{result.title}", *(f"  {line}" for line in lines), *remarks, ""])
+    return "\n".join([f"\n{result.title}", *(f"  {line}" for line in lines), ""])
 
 
 def as_markdown(machine: Mapping[str, str], results: Sequence[Result], rounds: int) -> str:
@@ -25,7 +24,7 @@ def as_markdown(machine: Mapping[str, str], results: Sequence[Result], rounds: i
 
 
 def as_json(machine: Mapping[str, str], results: Sequence[Result], rounds: int) -> str:
-    """{"machine": {...}, "rounds": n, "results": [{name, title, how, remarks, figures: [{name, unit, values, median,
+    """{"machine": {...}, "rounds": n, "results": [{name, title, how, figures: [{name, unit, values, median,
     target, met}]}]}"""
     told = [{**asdict(result), "figures": [_figure(figure) for figure in result.figures]} for result in results]
     return (
@@ -68,7 +67,6 @@ def _markdown(machine: Mapping[str, str], results: Sequence[Result], rounds: int
             "|---|---:|---:|---:|---|",
         )
         yield from (f"| {' | '.join(_cells(figure))} |" for figure in result.figures)
-        yield from ("", *result.remarks) if result.remarks else ()
     yield from ("", "## The machine", "", "| | |", "|---|---|")
     yield from (f"| {name} | {value} |" for name, value in machine.items())
 

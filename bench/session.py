@@ -15,13 +15,17 @@ def main() -> int:
     asked = threading.Event()
     signal.signal(signal.SIGINT, lambda number, frame: asked.set())
     source = KernelSource(32 << 20, Knobs(want_time_wait=1), Pace(tick=0.2))
-    session = Session(source, Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000))
+    tracker = Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000)
+    session = Session(source, tracker)
     session.start()
     sys.stderr.write(f"watching ({len(source.programs.probes)} probes)\n")
     asked.wait()
     session.stop()
     if session.error is not None:
         raise session.error
+    assert tracker.frame is not None
+    seen, lost = (int(tracker.frame.tally[name].sum()) for name in ("seen", "lost"))
+    sys.stderr.write(f"tcpwatch: {seen} events seen, {source.delivered} delivered, {lost} lost\n")
     return 0
 
 

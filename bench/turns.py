@@ -11,7 +11,7 @@ from bench.room import Room
 from bench.watchers import Watcher, Watching
 from bench.workshop import Workshop
 
-UNWATCHED, AGAIN = "no tool", "no tool, once more (noise)"
+UNWATCHED, AGAIN = "no tool", "no tool, once more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,22 @@ def name_of(one: Watcher | str) -> str:
     return one if isinstance(one, str) else one.name
 
 
-def kept(turns: dict[str, list[Turn]], name: str, target: Target | None = None, label: str = "rate kept") -> Figure:
-    """The rate under a watcher against the unwatched one of the same round."""
-    base = [turn.done.rate for turn in turns[UNWATCHED]]
-    return Figure(f"{name}: {label}", ratios([turn.done.rate for turn in turns[name]], base), "", target)
+def rates(turns: dict[str, list[Turn]]) -> dict[str, list[float]]:
+    """Connections per second, by name."""
+    return {name: [turn.done.rate for turn in taken] for name, taken in turns.items()}
+
+
+def unwatched(measured: dict[str, list[float]]) -> list[float]:
+    """What the watched runs of each round are held against: the mean of its two unwatched ones."""
+    return [(one + other) / 2 for one, other in zip(measured[UNWATCHED], measured[AGAIN], strict=True)]
+
+
+def noise(measured: dict[str, list[float]]) -> Figure:
+    return Figure("no tool, against no tool (noise)", ratios(measured[AGAIN], measured[UNWATCHED]))
+
+
+def kept(measured: dict[str, list[float]], name: str, target: Target | None = None) -> Figure:
+    return Figure(f"{name}: kept", ratios(measured[name], unwatched(measured)), "", target)
 
 
 def cpu(turns: dict[str, list[Turn]], name: str) -> Figure:

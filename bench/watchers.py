@@ -73,6 +73,8 @@ class Watching:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is not None:
+            self.process.kill()
         self.process.send_signal(signal.SIGINT)
         _, rest = self.process.communicate(timeout=_DEADLINE_S)
         self.narration += rest

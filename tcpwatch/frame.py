@@ -71,5 +71,6 @@ class Frame:
     namespaces: tuple[tuple[int, str], ...] = ()  # newly seen or renamed: (inode number, name as `ip netns` knows it)
     tally: np.ndarray = field(default_factory=lambda: np.zeros(len(wire.KINDS), wire.TALLY))
     probes: tuple[Probe, ...] = ()
+    final: bool = False  # the session ends with it: nothing more will come that could complete a story
     shows_time_wait: bool = True  # whether snapshots hold TIME_WAIT sockets
     ring_fill: float = 0.0  # 0..1, how full the ring was before this frame was drained

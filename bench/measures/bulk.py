@@ -4,11 +4,11 @@ import json
 import subprocess
 
 from bench import progress
-from bench.figures import Figure, Result, at_least, ratios
+from bench.figures import Figure, Result, at_least
 from bench.room import Room
 from bench.scale import Scale
 from bench.tools import find
-from bench.turns import AGAIN, UNWATCHED, name_of
+from bench.turns import AGAIN, UNWATCHED, kept, name_of, noise, unwatched
 from bench.watchers import Watcher, Watching, libbpf_tool, tcpwatch
 
 _SPARE_S = 30
@@ -23,11 +23,13 @@ def measure(scale: Scale) -> Result:
         for one in order[first:] + order[:first]:
             progress.say(f"round {round_ + 1}/{scale.rounds}: {name_of(one)}")
             rates[name_of(one)].append(_watched(one, scale.seconds))
-    base = rates[UNWATCHED]
-    figures = [Figure("no tool", base, "Gbit/s")]
-    for name in (AGAIN, *(watcher.name for watcher in watchers)):
-        target = at_least(0.99) if name == "tcpwatch life" else None
-        figures.append(Figure(f"{name}: throughput kept", ratios(rates[name], base), "", target))
+    ours, peer = watchers
+    figures = [
+        Figure("no tool", unwatched(rates), "Gbit/s"),
+        noise(rates),
+        kept(rates, ours.name, at_least(0.99)),
+        kept(rates, peer.name),
+    ]
     how = f"iperf3, one stream over loopback in a namespace of its own, {scale.seconds:g} s a run."
     return Result("bulk", "Throughput kept while watching", how, figures)
 

@@ -2,7 +2,7 @@
 
 from bench.figures import Figure, Result, at_least, at_most
 from bench.scale import Scale
-from bench.turns import AGAIN, UNWATCHED, Turn, cpu, kept, take_turns
+from bench.turns import Turn, cpu, kept, noise, rates, take_turns, unwatched
 from bench.watchers import Watcher, libbpf_tool, tcpwatch
 
 _PAIRS = 2
@@ -24,15 +24,16 @@ def measure(scale: Scale) -> Result:
 
     turns = take_turns(scale.workshop, (ours, peer), _PAIRS, scale.seconds, scale.rounds, look)
     offered = [turn.done.state_changes / turn.done.seconds / 1000 for turn in turns[_NAME]]
+    measured = rates(turns)
     figures = [
-        Figure("no tool", [turn.done.rate / 1000 for turn in turns[UNWATCHED]], "k/s"),
-        kept(turns, AGAIN),
-        kept(turns, _NAME, at_least(0.90)),
+        Figure("no tool", [rate / 1000 for rate in unwatched(measured)], "k/s"),
+        noise(measured),
+        kept(measured, _NAME, at_least(0.90)),
         cpu(turns, _NAME),
         Figure(f"{_NAME}: state changes written", offered, "k/s"),
         Figure(f"{_NAME}: state changes made and not in the file", missing, "", at_most(0)),
         Figure(f"{_NAME}: lost, by its summary", lost, "", at_most(0)),
-        kept(turns, peer.name),
+        kept(measured, peer.name),
         cpu(turns, peer.name),
         Figure(f"{peer.name}: lines, of the changes made", told),
     ]

@@ -100,8 +100,9 @@ class KernelSource:
         self._unowned, self._owners_timer = True, Timer(0, 1)
         while True:
             frame = self._frame(time.monotonic_ns(), self._owners(), None)
-            yield frame
-            if not self._ring.pending_bytes():
+            final = not self._ring.pending_bytes()
+            yield replace(frame, final=final)
+            if final:
                 return
 
     def _frame(self, begin_ns: int, owners: np.ndarray | None, snapshot: Snapshot | None) -> Frame:

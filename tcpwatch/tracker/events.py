@@ -48,6 +48,7 @@ class _Batch:
     old: np.ndarray
     new: np.ndarray
     flags: np.ndarray
+    tells: np.ndarray  # whether it tells of a socket: of one closed already, addresses and counters may be wiped
 
 
 @dataclass(slots=True)
@@ -66,14 +67,14 @@ def fold_events(table: Table, events: np.ndarray) -> tuple[np.ndarray, np.ndarra
     that ended in this batch. events: wire.EVENT, oldest first for each socket."""
     old, new = events["old_state"].copy(), events["new_state"].copy()
     # An event on what is closed already (a TIME_WAIT that sends a reset) opens no line: nothing would ever end it
-    may_open = (old != wire.CLOSE) | (new != wire.CLOSE)
-    lines = table.find_or_add(events["cookie"].copy(), events["netns"].copy(), may_open)
+    tells = (old != wire.CLOSE) | (new != wire.CLOSE)
+    lines = table.find_or_add(events["cookie"].copy(), events["netns"].copy(), tells)
     known = np.flatnonzero(lines >= 0)
     if not len(known):
         return lines, known.astype(np.int32)
     if len(known) < len(events):
-        events, old, new = events.take(known), old[known], new[known]
-    batch = _Batch(events, lines[known], events["kind"].copy(), old, new, events["flags"].copy())
+        events, old, new, tells = events.take(known), old[known], new[known], tells[known]
+    batch = _Batch(events, lines[known], events["kind"].copy(), old, new, events["flags"].copy(), tells)
     moves, unended = _turns(table, batch)
     lines[known] = batch.lines
     _note_ends(table, batch)
@@ -132,13 +133,16 @@ def _note_ends(table: Table, batch: _Batch) -> None:
     """Addresses, from each connection's newest event. A SYN_SENT precedes the local port: 0 until then."""
     rows, events = table.rows, batch.events
     newest = table.last_of_each(batch.lines)
+    rows["changed_ns"][batch.lines[newest]] = events["time_ns"][newest]
+    if not batch.tells.all():
+        telling = np.flatnonzero(batch.tells)
+        newest = telling[table.last_of_each(batch.lines[telling])]
     at, values = batch.lines[newest], events.take(newest)
     for name in ("laddr", "raddr"):
         _whole(rows[name])[at] = _whole(values[name])
     for name in ("rport", "family"):
         rows[name][at] = values[name]
-    rows["changed_ns"][at] = values["time_ns"]
-    ported = np.flatnonzero(events["lport"])
+    ported = np.flatnonzero((events["lport"] != 0) & batch.tells)
     newest = ported[table.last_of_each(batch.lines[ported])]
     rows["lport"][batch.lines[newest]] = events["lport"][newest]
 
@@ -284,7 +288,7 @@ def _leaves_small_socket(rows: np.ndarray, batch: _Batch, moves: _Moves) -> tupl
 
 def _note_counters(table: Table, batch: _Batch) -> None:
     """The counters are cumulative, so the newest event of each connection says it all."""
-    full = np.flatnonzero(batch.flags & wire.EVENT_SOCKET)
+    full = np.flatnonzero((batch.flags & wire.EVENT_SOCKET != 0) & batch.tells)
     newest = full[table.last_of_each(batch.lines[full])]
     values = batch.events.take(newest)
     at = batch.lines[newest]
@@ -292,7 +296,7 @@ def _note_counters(table: Table, batch: _Batch) -> None:
     for name in (*COUNTERS, "ca_state", "error"):
         table.rows[name][at] = values[name]
     table.rows["flags"][at] |= HAS_COUNTERS
-    table.rows["flags"][batch.lines[batch.flags & _FIN == _FIN]] |= FIN_RECEIVED
+    table.rows["flags"][batch.lines[(batch.flags & _FIN == _FIN) & batch.tells]] |= FIN_RECEIVED
     turned = np.flatnonzero(values["kind"] == wire.CONGESTION)  # the hook comes before the socket's own field
     table.rows["ca_state"][at[turned]] = values["reason"][turned]
 

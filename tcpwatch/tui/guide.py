@@ -26,7 +26,7 @@ _KEYS = (
     ("t", "show closed connections too, marked ×"),
     ("Space", "pause: the picture stands still, nothing is missed meanwhile"),
     ("Tab  1-9", "the other views"),
-    ("e  r", "export what is shown / start and stop recording"),
+    ("e", "write the connections shown to a file, as JSON lines"),
     ("Ctrl-P", "commands: themes, light and dark"),
     ("?  q", "this page / quit"),
 )

@@ -22,6 +22,7 @@ from tcpwatch.wire import (
     FULL,
     LAST_ACK,
     LISTEN,
+    RELEASED,
     REQUEST,
     RESET_RECEIVED,
     RESET_SENT,
@@ -104,6 +105,8 @@ CLOSE_TOGETHER = [
 ]
 CLOSE_TOGETHER_UNREAD = [*CLOSE_TOGETHER[:2], move(CLOSING, CLOSE, flags=_FIN), notice(RESET_SENT, CLOSE)]
 RESET_BY_PEER = [notice(RESET_RECEIVED, ESTABLISHED), move(ESTABLISHED, CLOSE, error=104)]
+_WIPED: dict[str, Any] = {"raddr": 0, "rport": 0, "bytes_sent": 0, "segs_out": 0}  # tcp_disconnect()
+RESET_BY_PEER_AND_LET_GO = [*RESET_BY_PEER, Moment(GONE, notice(RELEASED, CLOSE, **_WIPED).event, acts=True)]
 RESET_IN_FIN_WAIT2 = [*_FIRST, notice(RESET_RECEIVED, FIN_WAIT2), move(FIN_WAIT2, CLOSE, flags=_FIN, error=104)]
 CLOSE_UNREAD = [move(ESTABLISHED, CLOSE, acts=True), notice(RESET_SENT, CLOSE)]
 DATA_AFTER_CLOSE = [*_FIRST, move(FIN_WAIT2, CLOSE), notice(RESET_SENT, CLOSE)]
@@ -116,6 +119,7 @@ ENDS = (
     CLOSE_TOGETHER,
     CLOSE_TOGETHER_UNREAD,
     RESET_BY_PEER,
+    RESET_BY_PEER_AND_LET_GO,
     RESET_IN_FIN_WAIT2,
     CLOSE_UNREAD,
     DATA_AFTER_CLOSE,

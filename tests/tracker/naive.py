@@ -141,8 +141,10 @@ class Naive:
         return life
 
     def note(self, life: Life, event: Record, moves: bool) -> None:
-        life.ends |= {name: event[name] for name in ("laddr", "raddr", "rport", "family")}
-        life.ends["lport"] = event["lport"] or life.ends["lport"]
+        tells = not event["old_state"] == event["new_state"] == wire.CLOSE
+        if tells:
+            life.ends |= {name: event[name] for name in ("laddr", "raddr", "rport", "family")}
+            life.ends["lport"] = event["lport"] or life.ends["lport"]
         life.changed_ns = event["time_ns"]
         if event["pid"] and ((moves and event["old_state"] == wire.CLOSE) or not life.owner[0]):
             life.owner, life.owner_start_ns = (event["pid"], event["comm"]), 0
@@ -154,7 +156,7 @@ class Naive:
             self.reset_sent(life, event)
         if moves:
             self.move(life, event)
-        if event["flags"] & wire.EVENT_SOCKET:
+        if event["flags"] & wire.EVENT_SOCKET and tells:
             life.numbers |= {name: event[name] for name in (*COUNTERS, "ca_state", "error")}
             life.flags |= rows.HAS_COUNTERS
             if event["flags"] & wire.EVENT_FIN_RECEIVED:

@@ -307,6 +307,31 @@ def test_counters_come_from_the_newest_event_that_has_them() -> None:
     assert (row["bytes_sent"], row["ca_state"], row["resets_sent"]) == (9, 4, 1)
 
 
+def test_a_socket_that_is_let_go_tells_only_whose_it_was() -> None:
+    """tcp_disconnect() has wiped the peer's port and the counters by then."""
+    tracker = Tracker()
+    ends = moves((3, 1), (1, 7), bytes_sent=9, rport=80)
+    tracker.fold(frame(1, ends, event(wire.RELEASED, wire.CLOSE, at=0.1, pid=7, comm=b"me", lport=0)))
+    row = tracker.table.rows[tracker.table.live()[0]]
+    assert (row["rport"], row["lport"], row["bytes_sent"], row["pid"], row["comm"]) == (80, 5000, 9, 7, b"me")
+
+
+def test_of_several_that_act_the_first_is_the_owner() -> None:
+    """Where the opener is unknown, and in one batch as in two."""
+    tracker = Tracker()
+    step = tracker.fold(frame(1, moves((1, 8), pid=5), moves((8, 9), at=0.1, pid=6)))
+    assert set(step.table["pid"][step.rows].tolist()) == {5}
+
+
+def test_a_socket_goes_on_in_its_newest_turn() -> None:
+    """After several connections in one batch the next event belongs to the last."""
+    tracker = Tracker()
+    tracker.fold(frame(1, moves((7, 2), (2, 7), (7, 2), (2, 7), (7, 2))))
+    step = tracker.fold(frame(1.5, moves((2, 1), at=1.2)))
+    assert step.table["turn"][step.rows].tolist() == [2]
+    assert len(tracker.table) == 3
+
+
 def test_many_resets_do_not_wrap() -> None:
     """A counter of one byte stays at its highest."""
     resets = [event(wire.RESET_RECEIVED, wire.ESTABLISHED, at=n / 1000) for n in range(300)]

@@ -79,6 +79,17 @@ def test_the_time_in_a_state() -> None:
     assert np.isnan([rows["state_ms"][2], rows["age_ms"][2]]).all()
 
 
+def test_the_end_of_a_time_wait_is_unknown() -> None:
+    """A snapshot lacks it, so it is over; nobody saw when, so its time in CLOSE is none."""
+    tracker = Tracker(keep_closed=10)
+    ends = moves((7, 2), (2, 1), (1, 4), (4, 11), (11, 7))
+    tracker.fold(frame(1, ends))
+    tracker.fold(frame(2, snapshot=sockets()))
+    (row,) = tracker.view().connections
+    assert row["state"] == wire.CLOSE
+    assert np.isnan(row["state_ms"])
+
+
 def test_queues_come_from_the_newest_snapshot() -> None:
     """A connection that it does not show has none; a listener's idle time means nothing."""
     tracker = Tracker()
@@ -127,6 +138,14 @@ def test_the_pulse() -> None:
     assert opened[-3:].tolist() == [1, 0, 0]
     tracker.fold(frame(100, moves((7, 2), (2, 1), cookie=3, at=30), moves((7, 2), (2, 1), cookie=4, at=50)))
     assert np.flatnonzero(tracker.view().pulse.opened).tolist() == [10]
+
+
+def test_the_pulse_of_a_clock_that_is_ahead() -> None:
+    """An event from the future is not counted into a second that is long past."""
+    tracker = Tracker()
+    tracker.fold(frame(0.5))
+    tracker.fold(frame(10.5, moves((7, 2), (2, 1), at=66.5)))
+    assert np.nansum(tracker.view().pulse.opened) == 0
 
 
 def test_a_failed_retransmission_is_none() -> None:

@@ -1,0 +1,94 @@
+"""Do the loads do what the measures believe they do?"""
+
+import subprocess
+
+import numpy as np
+
+from bench import load
+from bench.consumers import RING_BYTES
+from bench.crowd import Crowd
+from bench.feed import Feed
+from bench.room import Room
+from bench.tools import find
+from bench.workshop import Workshop
+from tcpwatch import wire
+from tcpwatch.frame import Frame, Host
+from tcpwatch.kernel.ring import Ring
+from tcpwatch.tracker.tracker import Tracker
+
+PAIRS = 23
+RECORDS = 64 * load.STATE_CHANGES * 3
+
+
+def test_every_connection_of_the_load_was_accepted(workshop: Workshop) -> None:
+    """The kernel's own count of passive opens in the load's namespace is what the load says it made."""
+    with Room() as room:
+        done = load.run(workshop.load(), room, pairs=2, seconds=0.2)
+        opened = passive_opens(room)
+    assert opened == done.connections > 0
+    assert done.seconds >= 0.2
+
+
+def passive_opens(room: Room) -> int:
+    said = subprocess.run(room.inside("cat", "/proc/net/snmp"), capture_output=True, text=True, check=True).stdout
+    names, values = (line.split() for line in said.splitlines() if line.startswith("Tcp:"))
+    return int(dict(zip(names, values, strict=True))["PassiveOpens"])
+
+
+def test_the_crowd_is_as_large_as_it_says(workshop: Workshop) -> None:
+    """Both ends of every connection are there while it is held, and nothing of it afterwards."""
+    with Room() as room:
+        with Crowd(workshop.crowd(), room, PAIRS):
+            assert established(room) == 2 * PAIRS
+        assert established(room) == 0
+
+
+def established(room: Room) -> int:
+    command = room.inside(find("ss"), "-tHn", "state", "established")
+    return len(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())
+
+
+def test_a_room_is_gone_after_use(workshop: Workshop) -> None:
+    """Nothing is left on the machine."""
+    with Room() as room:
+        assert room.path.exists()
+    assert not room.path.exists()
+
+
+def test_the_feed_tells_whole_lives(workshop: Workshop) -> None:
+    """The tracker makes of its records what it makes of a loopback connection: both ends' whole lives."""
+    feed = Feed(workshop.feed(), RING_BYTES, step_ns=1000)
+    assert feed.fill(RECORDS) == RECORDS
+    ring = Ring(feed.ring, RING_BYTES)
+    events = ring.drain(RECORDS)
+    ring.close()
+    now_ns = feed.now_ns
+    feed.close()
+    assert (np.diff(events["time_ns"].astype(np.int64)) == 1000).all()
+    frame = Frame(now_ns - 1, now_ns, Host("bench", "", "", 250, 1, 0), events)
+    lives = Tracker().fold(frame).lives
+    pairs = RECORDS // load.STATE_CHANGES
+    assert len(lives) == 2 * pairs
+    assert sorted(tuple(life["path_state"][: life["path_len"]].tolist()) for life in lives) == sorted(
+        [(wire.SYN_SENT, wire.ESTABLISHED, wire.FIN_WAIT1, wire.FIN_WAIT2, wire.TIME_WAIT)] * pairs
+        + [(wire.SYN_RECV, wire.ESTABLISHED, wire.CLOSE_WAIT, wire.LAST_ACK)] * pairs
+    )
+    assert set(lives["bytes_sent"].tolist()) == {64}
+
+
+def test_a_full_ring_leaves_no_gap_in_the_story(workshop: Workshop) -> None:
+    """What found no room comes with the next run."""
+    size = 1 << 16
+    feed = Feed(workshop.feed(), size, step_ns=1)
+    ring = Ring(feed.ring, size)
+    asked = 1000
+    first = feed.fill(asked)
+    assert first < asked
+    taken = [ring.drain(asked)]
+    feed.fill(asked - first)
+    taken.append(ring.drain(asked))
+    ring.close()
+    feed.close()
+    times_ns = np.concatenate(taken)["time_ns"].astype(np.int64)
+    assert len(taken[0]) == first
+    assert (np.diff(times_ns) == 1).all()
