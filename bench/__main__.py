@@ -3,6 +3,7 @@
 import argparse
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -14,10 +15,11 @@ from bench.measures import MEASURES
 from bench.scale import Scale
 from bench.tools import Missing
 from bench.workshop import ROOT, Workshop
+from tcpwatch.errors import TcpwatchError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0: measured; 1: a target was missed (with --strict); 2: this machine lacks something."""
+    """0: measured; 1: a measure failed, or with --strict missed a target; 2: this machine lacks something."""
     options = _parse(argv)
     if os.geteuid():
         progress.say("loading BPF programs and making namespaces needs root: sudo make bench")
@@ -25,15 +27,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell in the background had the first one ignored
         signal.signal(number, signal.default_int_handler)
     described = machine.describe()
-    results = []
+    results: list[Result] = []
+    failed = False
     try:
         with tempfile.TemporaryDirectory(prefix="tcpwatch-bench-") as into:
             _as_installed(Path(into))
             scale = _scale(options, Workshop(Path(into)))
             for name in options.only or MEASURES:
                 progress.say(f"{name} ({scale.rounds} rounds)")
-                results.append(MEASURES[name](scale))
-                _tell(report.as_text(results[-1]))
+                try:
+                    results.append(MEASURES[name](scale))
+                except (RuntimeError, OSError, subprocess.SubprocessError, TcpwatchError) as error:
+                    progress.say(f"{name} failed: {error}")
+                    failed = True
+                else:
+                    _tell(report.as_text(results[-1]))
     except Missing as missing:
         progress.say(str(missing))
         return 2
@@ -41,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     if options.write:
         _write(described, results, scale.rounds)
-    return int(options.strict and any(figure.met is False for result in results for figure in result.figures))
+    return int(
+        failed or (options.strict and any(figure.met is False for result in results for figure in result.figures))
+    )
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -105,6 +105,23 @@ ALWAYS_INLINE void note_actor(struct tw_event *e, struct sock *sk)
 		bpf_get_current_comm(e->comm, sizeof(e->comm));
 }
 
+ALWAYS_INLINE void remember_closer(u64 cookie)
+{
+	u32 zero = 0;
+	u64 *known = bpf_map_lookup_elem(MAP(last_closed), &zero);
+
+	if (known)
+		*known = cookie;
+}
+
+ALWAYS_INLINE int closer_is_known(u64 cookie)
+{
+	u32 zero = 0;
+	u64 *known = bpf_map_lookup_elem(MAP(last_closed), &zero);
+
+	return known && *known == cookie;
+}
+
 ALWAYS_INLINE void note_counters(struct tw_event *e, struct sock *sk)
 {
 	struct tcp_sock *tp = AS_TCP(sk);

@@ -23,9 +23,11 @@ KNOB(u8, reset_has_reason, 0)       /* tcp_send_reset(sk, skb, reason): since 56
 KNOB(u8, retransmit_has_error, 0)   /* tcp_retransmit_skb(sk, skb, err)                          */
 
 /* Maps. ring: events are inserted by reserve_event(), taken out by user space. tallies: one slot per kind, added to by
- * reserve_event(), never reset. clock: written by the socket iterator. */
+ * reserve_event(), never reset. clock: written by the socket iterator. last_closed: what a process closed last on
+ * this CPU, for the destroy hook that follows at once. */
 MAP_RING(ring, 1 << 20)
 MAP_PERCPU_ARRAY(tallies, struct tw_tally, TW_KINDS)
+MAP_PERCPU_ARRAY(last_closed, u64, 1)
 MAP_ARRAY(clock, struct tw_clock, 1)
 
 DESCRIBE(struct tw_event, event_record)
@@ -53,6 +55,8 @@ TRACEPOINT(inet_sock_set_state)
 		return 0;
 	e->old_state = old_state;
 	e->new_state = new_state;
+	if (new_state == ST_CLOSE && e->pid)
+		remember_closer(e->cookie);
 	submit_event(e);
 	return 0;
 }
@@ -130,13 +134,13 @@ TRACEPOINT(tcp_cong_state_set)
 }
 
 /* Whom a socket belonged to that a reset ended before anybody looked: its process closes it under the socket's lock.
- * Sockets that their process closed first are destroyed in softirq, and make no event here. */
+ * Where the process itself made the last state change that event has named it, and this one is not needed. */
 TRACEPOINT(tcp_destroy_sock)
 {
 	struct sock *sk = ARG(struct sock *, 0);
 	struct tw_event *e;
 
-	if (!READ(sk->sk_lock.owned))
+	if (!READ(sk->sk_lock.owned) || closer_is_known(COOKIE(sk)))
 		return 0;
 	e = socket_event(sk, TW_RELEASED);
 	if (e)

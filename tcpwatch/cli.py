@@ -17,7 +17,7 @@ from tcpwatch.errors import FilterError, TcpwatchError, UsageError
 
 if TYPE_CHECKING:
     from tcpwatch.filter import Filter
-    from tcpwatch.frame import Probe
+    from tcpwatch.frame import Frame, Probe
     from tcpwatch.kernel.source import KernelSource, Pace
 
 COMMANDS = {
@@ -153,7 +153,7 @@ def _stream(options: Namespace) -> int:
                     break
     finally:
         source.close()
-    if not one_look:
+    if not one_look and tracker.frame is not None:
         _summarise(source, tracker.frame)
     return 0
 
@@ -288,11 +288,13 @@ def _probes(source: "KernelSource") -> str:
     return f"{attached} of {len(source.programs.probes)} probes"
 
 
-def _summarise(source: "KernelSource", frame: object) -> None:
-    tally = frame.tally  # type: ignore[attr-defined]
-    lost = int(tally["lost"].sum())
-    _say(f"tcpwatch: {int(tally['seen'].sum())} events seen, {source.delivered} delivered, {lost} lost")
-    if lost:
+def _summarise(source: "KernelSource", frame: "Frame") -> None:
+    from tcpwatch import wire
+
+    shown = slice(len(wire.EVENT_KINDS))
+    seen, lost = (int(frame.tally[column][shown].sum()) for column in ("seen", "lost"))
+    _say(f"tcpwatch: {seen} events seen, {int(source.delivered[shown].sum())} delivered, {lost} lost")
+    if frame.tally["lost"].any():
         _say("tcpwatch: the ring was too small for the load: use a larger --ring-mb, or filter by port or namespace")
 
 

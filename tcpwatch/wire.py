@@ -115,6 +115,8 @@ STRUCTS = {"tw_event": EVENT, "tw_socket": SOCKET, "tw_owner": OWNER, "tw_tally"
 STATE, RETRANSMIT, SYNACK_RETRANSMIT, RESET_SENT, RESET_RECEIVED, CONGESTION, RELEASED = range(7)
 KINDS = ("state", "retransmit", "synack_retransmit", "reset_sent", "reset_received", "congestion", "released")
 
+EVENT_KINDS = KINDS[:RELEASED]  # what faces show; a release only says whose a socket was
+
 # enum tw_event_flag
 EVENT_SOCKET, EVENT_FIN_RECEIVED, EVENT_REASON = 1, 2, 4
 

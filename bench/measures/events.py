@@ -52,8 +52,10 @@ def lost_of(narration: str) -> int:
 
 
 def summary(narration: str) -> tuple[int, int, int]:
-    """(seen, delivered, lost) of the line that tcpwatch ends with."""
-    line = next(line for line in narration.splitlines() if " events seen, " in line)
+    """(seen, delivered, lost) of the line that tcpwatch ends with. Raises RuntimeError where it never came."""
+    line = next((line for line in narration.splitlines() if " events seen, " in line), None)
+    if line is None:
+        raise RuntimeError(f"tcpwatch ended without its summary; it said: {narration}")
     seen, delivered, lost = (int(part.split()[0]) for part in line.removeprefix("tcpwatch: ").split(", "))
     return seen, delivered, lost
 

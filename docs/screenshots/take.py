@@ -1,5 +1,5 @@
-"""Takes the screenshots of this directory: the real TUI on the real kernel, over real servers and clients in two network
-namespaces 20 ms apart with 1 % loss. Run as root: .venv/bin/python -m docs.screenshots.take
+"""Takes the screenshots of this directory: the real TUI on the real kernel, over real servers and clients in two
+network namespaces 20 ms apart with 1 % loss. Run as root: .venv/bin/python -m docs.screenshots.take
 Needs Debian's nginx-light, redis-server, apache2-utils, iperf3, curl, nftables and chromium."""
 
 import asyncio

@@ -63,7 +63,7 @@ def call(name: str, *arguments: object) -> int:
     if function.argtypes is None:
         result, *parameters = _SIGNATURES[name]
         function.restype, function.argtypes = result, parameters
-    return function(*arguments)  # type: ignore[no-any-return]
+    return function(*arguments)
 
 
 def text(name: str, *arguments: object) -> str:

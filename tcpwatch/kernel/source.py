@@ -54,7 +54,7 @@ class KernelSource:
         """Attach. Raises what Programs raises."""
         self.programs = Programs(ring_bytes, knobs)
         self._ring = Ring(self.programs.ring, self.programs.ring_bytes)
-        self.delivered = 0
+        self.delivered = np.zeros(len(wire.KINDS), np.int64)  # records taken out of the ring, by kind
         self._pace = pace
         self._knobs = knobs
         self._stopped = False
@@ -108,7 +108,7 @@ class KernelSource:
     def _frame(self, begin_ns: int, owners: np.ndarray | None, snapshot: Snapshot | None) -> Frame:
         fill = self._ring.pending_bytes() / self._ring.size
         events = self._ring.drain(DRAIN_LIMIT)
-        self.delivered += len(events)
+        self.delivered += np.bincount(events["kind"], minlength=len(wire.KINDS))
         if len(events) == DRAIN_LIMIT:
             snapshot = None  # not before the events that precede it
         self._note_unowned(events, snapshot)
@@ -186,14 +186,10 @@ class KernelSource:
     def _new_processes(self, owners: np.ndarray | None) -> tuple[Process, ...]:
         if owners is None or not len(owners):
             return ()
-        found = []
-        for pid, start_ns in np.unique(owners[["pid", "start_ns"]]).tolist():
-            if (pid, start_ns) not in self._known_processes:
-                described = processes.describe(pid, start_ns)
-                if described is not None:
-                    found.append(described)
-                self._known_processes.add((pid, start_ns))
-        return tuple(found)
+        present = set(np.unique(owners[["pid", "start_ns"]]).tolist())
+        described = [processes.describe(pid, start_ns) for pid, start_ns in sorted(present - self._known_processes)]
+        self._known_processes = present
+        return tuple(process for process in described if process is not None)
 
     def _new_cgroups(self, snapshot: Snapshot | None) -> tuple[tuple[int, str], ...]:
         if snapshot is None:

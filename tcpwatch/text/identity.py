@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tcpwatch.text.parts import Array, Codes, Shared, Value, group
+from tcpwatch.tracker.rows import CLIENT
 from tcpwatch.tracker.step import Step
 from tcpwatch.words import address, clean
 
@@ -55,17 +56,24 @@ def event_owners(step: Step, lines: Codes, events: Array) -> tuple[Array, Array]
     return pid, comm
 
 
-def connections(facts: Array, lport: Array, turn: Array, namespaces: Mapping[int, str]) -> Shared:
-    """conn netns laddr lport raddr rport. facts: records with those fields, however many of each connection. turn: (n,)
-    how often the socket was connected before: its cookie stays, but each time is a connection of its own."""
+def births(lines: Array) -> Array:
+    """(n,) u8: what tells a connection from the others of the same socket, whose cookie stays when it connects again:
+    the moment of the connect(), where it was seen. lines: rows.ROW or a part of it."""
+    connected = (lines["role"] == CLIENT) & (lines["opened_ns"] != 0)
+    return np.where(connected, lines["opened_ns"], lines["turn"])
+
+
+def connections(facts: Array, lport: Array, birth: Array, namespaces: Mapping[int, str]) -> Shared:
+    """conn netns laddr lport raddr rport. facts: records with those fields, however many of each connection. birth:
+    (n,) see births()."""
     laddr, raddr = words_of(facts["laddr"]), words_of(facts["raddr"])
     ports = lport.astype(np.uint32) << 16 | facts["rport"]
-    first, codes = group(facts["cookie"], *laddr, *raddr, facts["netns"], ports, turn)
+    first, codes = group(facts["cookie"], *laddr, *raddr, facts["netns"], ports, birth)
     one = facts[first]
     netns = one["netns"].tolist()
     names = namespace_names(netns, namespaces)
     values: dict[str, Sequence[Value]] = {
-        "conn": list(map(_conn, netns, one["cookie"].tolist(), turn[first].tolist())),
+        "conn": list(map(_conn, netns, one["cookie"].tolist(), birth[first].tolist())),
         "netns": [names[n] for n in netns],
         "laddr": addresses(one["laddr"]),
         "lport": [port or None for port in lport[first].tolist()],
@@ -75,10 +83,10 @@ def connections(facts: Array, lport: Array, turn: Array, namespaces: Mapping[int
     return Shared(values, codes)
 
 
-def _conn(netns: int, cookie: int, turn: int) -> str | None:
+def _conn(netns: int, cookie: int, birth: int) -> str | None:
     if not cookie:
         return None
-    return f"{netns:x}-{cookie:x}-{turn}" if turn else f"{netns:x}-{cookie:x}"
+    return f"{netns:x}-{cookie:x}-{birth:x}" if birth else f"{netns:x}-{cookie:x}"
 
 
 def actors(pid: Array, comm: Array) -> Shared:

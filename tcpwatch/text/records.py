@@ -62,7 +62,7 @@ def events(step: Step, pick: Pick) -> Records:
 def losses(step: Step, most: int | None = None) -> Records:
     """One `lost` record per kind of event the ring had no room for since the frame before: `count` of them, `reason`
     says of which kind. most: no more records than this."""
-    kinds = np.flatnonzero(step.lost)[:most]
+    kinds = np.flatnonzero(step.lost[: len(wire.EVENT_KINDS)])[:most]
     size = len(kinds)
     zero = np.zeros(size, np.uint64)
     what: dict[str, Sequence[Value]] = {
@@ -91,7 +91,7 @@ def lives(step: Step, pick: Pick) -> Records:
     parts: tuple[Part, ...] = (
         _schema(size),
         Number("time_ns", _unix(noticed, host)),
-        identity.connections(ended, ended["lport"], ended["turn"], step.namespaces),
+        identity.connections(ended, ended["lport"], identity.births(ended), step.namespaces),
         identity.actors(ended["pid"], ended["comm"]),
         Shared({"role": list(rows.ROLES)}, ended["role"].astype(np.intp)),
         Number("opened_ns", _unix(ended["opened_ns"], host), ended["opened_ns"] != 0),
@@ -140,7 +140,10 @@ def _schema(size: int) -> Shared:
 
 
 def _connections(step: Step, lines: Codes, facts: Array, lport: Array) -> Shared:
-    return identity.connections(facts, lport, identity.gather(step, lines, "turn"), step.namespaces)
+    known = np.zeros(len(lines), step.table.dtype[["role", "opened_ns", "turn"]])
+    for name in known.dtype.names or ():
+        known[name] = identity.gather(step, lines, name)
+    return identity.connections(facts, lport, identity.births(known), step.namespaces)
 
 
 def _unix(monotonic_ns: Array, host: Host) -> Array:

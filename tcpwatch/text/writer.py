@@ -7,6 +7,7 @@ from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
 
+from tcpwatch import wire
 from tcpwatch.filter import Filter, Names
 from tcpwatch.text import fields, records
 from tcpwatch.text.columns import EventColumns, LifeColumns
@@ -70,7 +71,7 @@ class Writer:
         batches = []
         if self._face.has(step):
             batches.append(self._face.records(step, self._pick(step)))
-        if self._tells_losses and step.lost.any():
+        if self._tells_losses and step.lost[: len(wire.EVENT_KINDS)].any():
             told = sum(batch.size for batch in batches)
             batches.append(records.losses(step, None if self._left is None else self._left - told))
         return self._write(batches)

@@ -25,7 +25,9 @@ class EventLog:
             return
         if self.key is not None:
             self._followed = np.concatenate([self._followed, events[self._about(events, self.key)]])[-_FOLLOWED:]
-        events, lines = events[-self._keep :], lines[-self._keep :]
+        events, lines = events[-self._keep :].copy(), lines[-self._keep :]
+        portless = (events["lport"] == 0) & (lines >= 0)  # a connect() that had not chosen one; by now it has
+        events["lport"][portless] = rows["lport"][lines[portless]]
         owned = (events["pid"] == 0) & (lines >= 0)
         pids = np.where(owned, rows["pid"][lines], events["pid"])
         comms = np.where(owned, rows["comm"][lines], events["comm"])

@@ -2,6 +2,7 @@
 brought (Step) and draws the whole (View). Has no clock: time is what the frames say."""
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from tcpwatch.frame import Frame, Process, Snapshot
 from tcpwatch.tracker.events import fold_events
 from tcpwatch.tracker.history import History
 from tcpwatch.tracker.log import EventLog
-from tcpwatch.tracker.owners import Owners
+from tcpwatch.tracker.owners import fold_owners, note_releases
 from tcpwatch.tracker.picture import draw
 from tcpwatch.tracker.pulse import PulseMeter
 from tcpwatch.tracker.rows import LET_GO, SERVER, TOLD
@@ -22,6 +23,7 @@ from tcpwatch.tracker.view import Key, View
 _REMEMBER_NS = 2_000_000_000  # an ended connection stays at least so long: a late snapshot row must not revive it
 _FORGET_NS = 120_000_000_000  # and at most so long
 _SWEEP_NS = 60_000_000_000  # how often the table is searched for lines that nothing else would end
+_PROCESSES = 10_000  # described ones to remember, the newest
 _OWNER_WAIT_NS = 500_000_000  # how long a life waits to be told for its process to be found
 
 
@@ -31,7 +33,6 @@ class Tracker:
 
     def __init__(self, *, keep_closed: int = 0, history_bytes: int = 0, keep_events: int = 0) -> None:
         self.table = Table()
-        self.owners = Owners()
         self.pulse = PulseMeter()
         self.history = History(history_bytes)
         self.log = EventLog(keep_events)
@@ -58,13 +59,15 @@ class Tracker:
         self._forget(frame.end_ns)  # first: a Step may name every line that its own frame touches
         self._note_names(frame)
         self.pulse.advance(frame.end_ns)
+        frame, releases = _without_releases(frame)
         lines, ended = fold_events(self.table, frame.events)
+        note_releases(self.table, releases)
         if frame.snapshot is not None:
             self.snapshot, self.sockets = frame.snapshot, frame.snapshot.sockets
             ended = np.concatenate([ended, fold_snapshot(self.table, frame.snapshot, lines)])
             self._note_history(frame)
         if frame.owners is not None:
-            self.owners.fold(self.table, frame.owners)
+            fold_owners(self.table, frame.owners)
         self._count(frame, ended)
         self.log.add(frame.events, lines, self.table.rows)
         self._untold = np.concatenate([self._untold, ended])
@@ -85,6 +88,8 @@ class Tracker:
 
     def _note_names(self, frame: Frame) -> None:
         self.processes.update((process.pid, process) for process in frame.processes)
+        if len(self.processes) > 2 * _PROCESSES:  # short-lived ones add up
+            self.processes = dict(list(self.processes.items())[-_PROCESSES:])
         self.cgroups.update(frame.cgroups)
         self.namespaces.update(frame.namespaces)
 
@@ -120,13 +125,11 @@ class Tracker:
         closed_ns = rows["closed_ns"][lines]
         waited = (closed_ns + np.uint64(_OWNER_WAIT_NS) < frame.end_ns) | (closed_ns > frame.end_ns)
         ready = (rows["pid"][lines] != 0) | (rows["role"][lines] != SERVER) | waited
-        if frame.owners is not None:
-            ready[:] = True
+        ready |= frame.final
         self._untold = lines[~ready]
         told = lines[ready]
         rows["flags"][told] |= TOLD
         lives: np.ndarray = rows.take(told)
-        self.owners.fill_in(lives)
         return lives
 
     def _remember(self, now_ns: int, ended: np.ndarray) -> None:
@@ -157,3 +160,11 @@ class Tracker:
     def _shows_time_wait(self) -> bool:
         """Whether snapshots carry TIME_WAIT sockets, so that a later one will say when such a line is over."""
         return self.frame is not None and self.frame.shows_time_wait
+
+
+def _without_releases(frame: Frame) -> tuple[Frame, np.ndarray]:
+    """Who let go of a dead socket says whose it was, and is no event in anybody's life."""
+    releases = frame.events["kind"] == wire.RELEASED
+    if not releases.any():
+        return frame, frame.events[:0]
+    return replace(frame, events=frame.events[~releases]), frame.events[releases]

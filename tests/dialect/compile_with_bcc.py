@@ -9,7 +9,12 @@ SOURCE, HEADERS = sys.argv[1:]
 os.environ["BCC_KERNEL_SOURCE"] = HEADERS
 from bcc import BPF, lib  # type: ignore[import-not-found]  # noqa: E402 - reads the variable when imported
 
-MAPS = {"ring": (27, 0, 0, 1 << 20), "tallies": (6, 4, 16, 7), "clock": (2, 4, 16, 1)}  # type, key, value, entries
+MAPS = {
+    "ring": (27, 0, 0, 1 << 20),
+    "tallies": (6, 4, 16, 7),
+    "clock": (2, 4, 16, 1),
+    "last_closed": (6, 4, 8, 1),
+}  # type, key, value, entries
 KNOBS = {"wake_at_bytes": 1 << 19, "want_lport_max": 65535, "want_rport_max": 65535, "want_time_wait": 1}
 KNOBS |= dict.fromkeys(("own_pid", "want_netns", "want_family", "want_lport_min", "want_rport_min"), 0)
 KNOBS |= dict.fromkeys(("reset_has_reason", "retransmit_has_error"), 1)

@@ -56,8 +56,10 @@ def test_keys_and_their_order() -> None:
 
 
 def test_each_turn_of_a_socket_is_a_life() -> None:
-    """A connect() that failed, and the next one on the same socket."""
-    assert [of(turn=turn)["conn"] for turn in (0, 1)] == ["f0000075-beef", "f0000075-beef-1"]
+    """A connect() that failed, and the next ones on the same socket, long after or with the opening lost."""
+    turns: list[dict[str, int]] = [{}, {"opened_ns": OPENED + 1}, {"opened_ns": 0}, {"opened_ns": 0, "turn": 1}]
+    names = ["f0000075-beef-3b9aca00", "f0000075-beef-3b9aca01", "f0000075-beef", "f0000075-beef-1"]
+    assert [of(**turn)["conn"] for turn in turns] == names
 
 
 def test_a_whole_life() -> None:
@@ -65,7 +67,7 @@ def test_a_whole_life() -> None:
     assert of() == {
         "schema": 1,
         "time_ns": CLOSED + OFFSET_NS,
-        "conn": "f0000075-beef",
+        "conn": "f0000075-beef-3b9aca00",
         "netns": str(NETNS),
         "laddr": "10.0.0.7",
         "lport": 40001,

@@ -81,7 +81,6 @@ class Naive:
         self.ended: list[Life] = []  # in this frame
         self.untold: list[Life] = []
         self.kept: list[tuple[int, list[Life]]] = []
-        self.listening: dict[tuple[int, int], set[tuple[int, bytes]]] = {}
         self.pulse: dict[str, dict[int, int]] = {
             name: defaultdict(int) for name in ("opened", "closed", "retransmits", "resets")
         }
@@ -97,7 +96,11 @@ class Naive:
         self.second = frame.end_ns // SECOND_NS
         self.first_second = self.second if self.first_second is None else self.first_second
         self.ended = []
-        named = [self.event(event) for event in records(frame.events)]
+        events = records(frame.events)
+        named = [self.event(event) for event in events if event["kind"] != wire.RELEASED]
+        for release in events:
+            if release["kind"] == wire.RELEASED:
+                self.released(release)
         if frame.snapshot is not None:
             self.snapshot(frame.snapshot, named)
         if frame.owners is not None:
@@ -305,13 +308,14 @@ class Naive:
             life = self.current.get((one["netns"], one["cookie"]))
             if life is not None:
                 held.setdefault(life, []).append(one)
-        self.listening = {}
         for life, holders in held.items():
             youngest = max(holders, key=lambda one: int(one["start_ns"]))
             life.owner, life.owner_start_ns = (youngest["pid"], youngest["comm"]), youngest["start_ns"]
-            if life.state == wire.LISTEN:
-                place = self.listening.setdefault((life.netns, life.ends["lport"]), set())
-                place |= {(one["pid"], one["comm"]) for one in holders}
+
+    def released(self, release: Record) -> None:
+        life = self.current.get((release["netns"], release["cookie"]))
+        if life is not None and release["pid"]:
+            life.owner = (release["pid"], release["comm"])
 
     def tell(self, frame: Frame) -> list[tuple[Life, tuple[int, bytes]]]:
         told, waiting = [], []
@@ -319,19 +323,13 @@ class Naive:
             if life.has(rows.TOLD):
                 continue
             waited = life.closed_ns + OWNER_WAIT_NS < frame.end_ns
-            if life.owner[0] or life.role != rows.SERVER or waited or frame.owners is not None:
+            if life.owner[0] or life.role != rows.SERVER or waited or frame.final:
                 life.flags |= rows.TOLD
-                told.append((life, self.owner_of(life)))
+                told.append((life, life.owner))
             else:
                 waiting.append(life)
         self.untold = waiting
         return told
-
-    def owner_of(self, life: Life) -> tuple[int, bytes]:
-        if life.owner[0] or life.role != rows.SERVER:
-            return life.owner
-        sole = self.listening.get((life.netns, life.ends["lport"]), set())
-        return next(iter(sole)) if len(sole) == 1 else life.owner
 
     def forget(self, now_ns: int) -> None:
         if now_ns >= self.swept_ns + SWEEP_NS:

@@ -272,14 +272,29 @@ def test_the_youngest_process_owns() -> None:
     assert tracker.view().connections["pid"].tolist() == [11]
 
 
-@pytest.mark.parametrize(("listeners", "pid"), [([10], 10), ([10, 10], 10), ([10, 11], 0)])
-def test_a_short_connection_belongs_to_the_sole_listener(listeners: list[int], pid: int) -> None:
-    """If several processes share the port, nobody can say which it was."""
+def test_the_process_that_listens_is_not_blamed() -> None:
+    """A child may have accepted the connection and be gone: better no process than the wrong one."""
     tracker = Tracker()
     listening = {"state": wire.LISTEN, "lport": 80}
-    tracker.fold(frame(1, snapshot=sockets(listening), owners=owners(*({"pid": one} for one in listeners))))
+    tracker.fold(frame(1, snapshot=sockets(listening), owners=owners({"pid": 10})))
     tracker.fold(frame(2, moves(*SERVER_LIFE, cookie=2, lport=80, at=1.5)))
-    assert tracker.fold(frame(3)).lives["pid"].tolist() == [pid]
+    assert tracker.fold(frame(3)).lives["pid"].tolist() == [0]
+
+
+def test_a_connection_that_a_reset_ended_belongs_to_who_closes_it() -> None:
+    """Its life waits a moment for that, and the event itself is shown to nobody."""
+    tracker = Tracker(keep_events=10)
+    assert len(tracker.fold(frame(1, moves(*SERVER_LIFE, at=0.9))).lives) == 0
+    step = tracker.fold(frame(1.1, event(wire.RELEASED, wire.CLOSE, at=1.05, pid=7, comm=b"me")))
+    assert [(life["pid"], life["comm"]) for life in step.lives] == [(7, b"me")]
+    assert len(step.frame.events) == len(step.rows) == 0
+    assert wire.RELEASED not in tracker.view().events["kind"]
+
+
+def test_the_last_frame_leaves_nothing_untold() -> None:
+    """There is nothing more to wait for."""
+    tracker = Tracker()
+    assert len(tracker.fold(frame(1, moves(*SERVER_LIFE, at=0.9), final=True)).lives) == 1
 
 
 def test_the_opener_stays_the_owner() -> None:
