@@ -40,7 +40,8 @@ class TcpwatchApp(App[None]):
     """feed: where views come from. expression: the filter to begin with; raises FilterError where it has a fault.
     loader: which way the probes came in. theme: dark, light, or a name of Textual's; raises UsageError where there is
     none of that name. export: (view, indices into its connections, expression) -> what to tell the user. record: starts
-    or stops -> (whether it records now, what to tell the user)."""
+    or stops -> (whether it records now, what to tell the user). seconds: how long it runs; None: until the user
+    quits."""
 
     TITLE = "tcpwatch"
     ENABLE_COMMAND_PALETTE = True
@@ -60,6 +61,7 @@ class TcpwatchApp(App[None]):
         theme: str | None = None,
         export: Export | None = None,
         record: Record | None = None,
+        seconds: float | None = None,
     ) -> None:
         colour = "NO_COLOR" not in os.environ
         super().__init__(ansi_color=None if colour else True)
@@ -72,6 +74,7 @@ class TcpwatchApp(App[None]):
         self.set_filter(expression)
         self._looked_at: Focus | None = None
         self._recording_since = 0.0
+        self._seconds = seconds
         self.animation_level = "none"
         for known in (DARK, LIGHT):
             self.register_theme(known)
@@ -97,6 +100,8 @@ class TcpwatchApp(App[None]):
         self._end_on_signals()
         self.feed.set_listener(self._told)
         self._told()  # it may have had a view before it had a listener
+        if self._seconds is not None:
+            self.set_timer(self._seconds, self.exit)
 
     def _told(self) -> None:
         """On any thread."""
@@ -218,12 +223,14 @@ def run(
     theme: str | None = None,
     export: Export | None = None,
     record: Record | None = None,
+    seconds: float | None = None,
 ) -> None:
-    """Show the feed until the user quits; see TcpwatchApp. The terminal is given back whatever happens.
+    """Show the feed until the user quits, or for so many seconds; see TcpwatchApp. The terminal is given back and the
+    feed is stopped whatever happens.
 
     Raises: FilterError before anything is drawn; the feed's error after the screen is gone."""
-    app = TcpwatchApp(feed, expression, loader=loader, theme=theme, export=export, record=record)
     try:
+        app = TcpwatchApp(feed, expression, loader=loader, theme=theme, export=export, record=record, seconds=seconds)
         app.run()
     finally:
         feed.stop()

@@ -7,6 +7,9 @@ import time
 
 import pytest
 
+from tcpwatch.tui.app import TcpwatchApp
+
+from . import picture
 from .glass import Glass, glass
 
 ON, OFF = b"\x1b[?1049h", b"\x1b[?1049l"
@@ -99,3 +102,11 @@ def test_it_works_in_sixteen_colours_at_the_smallest_size() -> None:
     with glass("499", width=80, height=24, TERM="linux") as g:
         g.until(_drawn)
         assert re.search(rb"[34]8;[25];", g.raw) is None
+
+
+def test_it_ends_after_the_time_it_was_given() -> None:
+    """--duration: the same ending as q, without a key."""
+    feed = picture.Still(picture.connections(23))
+    app = TcpwatchApp(feed, seconds=0.5)
+    app.run(headless=True)
+    assert app.return_code == 0
