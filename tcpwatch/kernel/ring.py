@@ -43,6 +43,14 @@ class Ring:
     def pending_bytes(self) -> int:
         return self._produced[0] - self._consumed[0]
 
+    def produced(self) -> int:
+        """A mark: everything written (or being written) until now lies before it."""
+        return self._produced[0]
+
+    def is_past(self, mark: int) -> bool:
+        """Whether everything before the mark has been drained."""
+        return self._consumed[0] >= mark
+
     def wait(self, seconds: float) -> None:
         """Sleep, but return early when the ring passes half full."""
         self._poll.poll(max(0.0, seconds))

@@ -55,6 +55,7 @@ class KernelSource:
         self.programs = Programs(ring_bytes, knobs)
         self._ring = Ring(self.programs.ring, self.programs.ring_bytes)
         self.delivered = np.zeros(len(wire.KINDS), np.int64)  # records taken out of the ring, by kind
+        self._fill = 0.0
         self._pace = pace
         self._knobs = knobs
         self._stopped = False
@@ -82,13 +83,17 @@ class KernelSource:
     def frames(self) -> Iterator[Frame]:
         """One frame a tick, at once while the ring holds more than one frame may carry. The first has a snapshot."""
         held: Snapshot | None = None
+        mark = 0
         while not self._stopped:
             begin_ns = time.monotonic_ns()
-            # events are drained after the snapshot: what it shows may be newer than them, never the other way round
-            held = held or self._snapshot()
-            frame = self._frame(begin_ns, self._owners(), held)
-            if frame.snapshot is not None:
-                held = None
+            if held is None:
+                held, mark = self._snapshot(), self._ring.produced()
+            owners = self._owners()
+            events = self._drain()
+            # A snapshot travels with the last of the events that precede it, so it may be newer than what was told
+            # before, never older. A record still being written (its CPU may be elsewhere for a while) holds it up.
+            snapshot, held = (held, None) if self._ring.is_past(mark) else (None, held)
+            frame = self._frame(begin_ns, events, owners, snapshot)
             yield frame
             if len(frame.events) < DRAIN_LIMIT:
                 self._ring.wait(self._pace.tick - (time.monotonic_ns() - begin_ns) / 1e9)
@@ -99,18 +104,21 @@ class KernelSource:
         self.programs.fall_silent()
         self._unowned, self._owners_timer = True, Timer(0, 1)
         while True:
-            frame = self._frame(time.monotonic_ns(), self._owners(), None)
+            begin_ns = time.monotonic_ns()
+            frame = self._frame(begin_ns, self._drain(), self._owners(), None)
             final = not self._ring.pending_bytes()
             yield replace(frame, final=final)
             if final:
                 return
+            self._ring.wait(0.001)
 
-    def _frame(self, begin_ns: int, owners: np.ndarray | None, snapshot: Snapshot | None) -> Frame:
-        fill = self._ring.pending_bytes() / self._ring.size
+    def _drain(self) -> np.ndarray:
+        self._fill = self._ring.pending_bytes() / self._ring.size
         events = self._ring.drain(DRAIN_LIMIT)
         self.delivered += np.bincount(events["kind"], minlength=len(wire.KINDS))
-        if len(events) == DRAIN_LIMIT:
-            snapshot = None  # not before the events that precede it
+        return events
+
+    def _frame(self, begin_ns: int, events: np.ndarray, owners: np.ndarray | None, snapshot: Snapshot | None) -> Frame:
         self._note_unowned(events, snapshot)
         return Frame(
             begin_ns=begin_ns,
@@ -125,7 +133,7 @@ class KernelSource:
             tally=self.programs.tally(),
             probes=self.programs.probes,
             shows_time_wait=bool(self._knobs.want_time_wait),
-            ring_fill=fill,
+            ring_fill=self._fill,
         )
 
     def _snapshot(self) -> Snapshot | None:
