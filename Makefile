@@ -67,4 +67,5 @@ $(LIVE) $(DEV): pyproject.toml hatch_build.py | $(BIN)/pip
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.$(EXTRA)' || { \
 		echo "setup: pip could not install the packages of pyproject.toml; its reason is above." >&2; \
 		echo "setup: without a network, or with an index that does not answer, it cannot work." >&2; exit 1; }
+	@$(BIN)/python -m compileall -q tcpwatch # root, who runs it, writes no byte code into the tree
 	@touch $(LIVE) $@

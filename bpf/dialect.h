@@ -74,7 +74,7 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* from uapi, fixed for ever */
-enum { FAMILY_INET = 2, FAMILY_INET6 = 10, PROTOCOL_TCP = 6 };
+enum { FAMILY_INET = 2, FAMILY_INET6 = 10, PROTOCOL_TCP = 6, ENOBUFS = 105 };
 /* The kernel's TCP states (include/net/tcp_states.h) */
 enum {
 	ST_ESTABLISHED = 1, ST_SYN_SENT, ST_SYN_RECV, ST_FIN_WAIT1, ST_FIN_WAIT2, ST_TIME_WAIT, ST_CLOSE, ST_CLOSE_WAIT,

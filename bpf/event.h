@@ -6,6 +6,7 @@
 #define TCPWATCH_EVENT_H
 
 #define SOCK_DONE_BIT 1     /* enum sock_flags: set by tcp_fin() alone, so "the peer's FIN has arrived" */
+#define KERNEL_THREAD_FLAG 0x00200000 /* PF_KTHREAD, include/linux/sched.h */
 #define SOCK_KEEPOPEN_BIT 3 /* enum sock_flags: SO_KEEPALIVE */
 
 ALWAYS_INLINE void map_ipv4(u8 *address, __be32 ipv4)
@@ -33,7 +34,7 @@ ALWAYS_INLINE void map_ipv4(u8 *address, __be32 ipv4)
 		(to)->family = READ((common).skc_family);                                         \
 		(to)->lport = READ((common).skc_num);                                             \
 		(to)->rport = ntohs(READ((common).skc_dport));                                    \
-		if ((to)->family == FAMILY_INET6) {                                               \
+		if (HAS((common).skc_v6_daddr) && (to)->family == FAMILY_INET6) {                                               \
 			COPY_IPV6((to)->laddr, (common).skc_v6_rcv_saddr);                        \
 			COPY_IPV6((to)->raddr, (common).skc_v6_daddr);                            \
 		} else {                                                                          \
@@ -90,19 +91,24 @@ ALWAYS_INLINE void submit_event(struct tw_event *e)
 
 /* The current task is a socket's user only while it owns the socket's lock (sk_lock.owned). In softirq "current" is
  * whoever was interrupted; softirqs never run on an owned socket but queue to its backlog, which the owner then works
- * off itself. Our own snapshots take that lock too: never blame ourselves. */
+ * off itself. Kernel threads own locks on somebody's behalf (MPTCP's worker, NFS), and our own snapshots take them: never
+ * blame those. */
 ALWAYS_INLINE void note_actor(struct tw_event *e, struct sock *sk)
 {
-	u32 pid;
+	struct task_struct *task;
+	u32 pid, flags = 0;
 
 	if (!READ(sk->sk_lock.owned))
 		return;
 	pid = bpf_get_current_pid_tgid() >> 32;
-	if (pid == own_pid)
+	if (!pid || pid == own_pid)
+		return;
+	task = (struct task_struct *)bpf_get_current_task();
+	bpf_probe_read_kernel(&flags, sizeof(flags), (void *)&task->flags);
+	if (flags & KERNEL_THREAD_FLAG)
 		return;
 	e->pid = pid;
-	if (pid)
-		bpf_get_current_comm(e->comm, sizeof(e->comm));
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
 }
 
 ALWAYS_INLINE void remember_closer(u64 cookie)
@@ -187,8 +193,8 @@ ALWAYS_INLINE struct tw_event *socket_event(struct sock *sk, u32 kind)
 }
 
 /* An event about a segment that no full socket answers for: the ends are read from its headers, seen from here.
- * cookie: of the request or TIME_WAIT socket it came upon, else 0. */
-ALWAYS_INLINE void segment_event(struct sk_buff *skb, u64 cookie, u32 kind, u32 reason, u32 flags)
+ * netns, cookie: of the listener, request or TIME_WAIT socket it came upon; 0 where there is none. */
+ALWAYS_INLINE void segment_event(struct sk_buff *skb, u32 netns, u64 cookie, u32 kind, u32 reason, u32 flags)
 {
 	struct tw_event *e;
 	struct ipv4_header ip4;
@@ -197,8 +203,9 @@ ALWAYS_INLINE void segment_event(struct sk_buff *skb, u64 cookie, u32 kind, u32 
 	unsigned char *head = READ(skb->head);
 	struct net_device *dev = READ(skb->dev);
 	u16 family = READ(skb->protocol) == bpf_htons(0x86dd) ? FAMILY_INET6 : FAMILY_INET;
-	u32 netns = dev ? READ(READ(dev->nd_net.net)->ns.inum) : 0;
 
+	if (!netns && dev) /* a segment that found a listener has lost its device by now (tcp_v4_rcv) */
+		netns = READ(READ(dev->nd_net.net)->ns.inum);
 	if (bpf_probe_read_kernel(&ports, sizeof(ports), head + READ(skb->transport_header)))
 		return;
 	if (unwanted(family, ntohs(ports.dest), ntohs(ports.source), netns))

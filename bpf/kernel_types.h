@@ -163,7 +163,7 @@ struct tcp_skb_cb { u16 tcp_gso_segs; };
 
 struct cred { kuid_t euid; };
 struct task_struct {
-	int pid;
+	unsigned int flags;
 	int tgid;
 	struct task_struct *group_leader;
 	u64 start_time;

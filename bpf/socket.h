@@ -6,7 +6,7 @@
 #ifndef TCPWATCH_SOCKET_H
 #define TCPWATCH_SOCKET_H
 
-#define TCP_ECN_OK 1 /* tcp_sock.ecn_flags, include/net/tcp.h */
+#define TCP_ECN_MODES (1 | 1 << 4) /* tcp_sock.ecn_flags: RFC 3168 and AccECN, include/net/tcp.h */
 
 ALWAYS_INLINE u32 segments_of(struct sk_buff *skb)
 {
@@ -30,8 +30,9 @@ ALWAYS_INLINE void synack_event(struct sock *listener, struct request_sock *req)
 	if (!e)
 		return;
 	e->netns = netns;
-	/* the child inherits it (inet_csk_clone_lock), so the half-open time joins the connection's life */
-	e->cookie = COOKIE(req);
+	/* the child inherits it (inet_csk_clone_lock), so the half-open time joins the connection's life; with Fast Open the
+	 * child is there already, in the listener's place */
+	e->cookie = READ(listener->__sk_common.skc_state) == ST_LISTEN ? COOKIE(req) : COOKIE(listener);
 	COPY_ENDPOINTS(e, req->__req_common);
 	e->old_state = e->new_state = ST_SYN_RECV;
 	e->count = READ(req->num_retrans) + 1; /* counted after this hook, tcp_rtx_synack() */
@@ -52,9 +53,20 @@ ALWAYS_INLINE void reset_event(struct sock *sk, u32 kind, u32 reason, u32 flags)
 	submit_event(e);
 }
 
-ALWAYS_INLINE u32 older(u32 a, u32 b) /* the smaller of two ages in jiffies */
+ALWAYS_INLINE u32 younger(u32 a, u32 b) /* of two ages in jiffies */
 {
 	return a < b ? a : b;
+}
+
+/* Before 5.15 the iterator does not lock the socket: another CPU may be a moment ahead of what we read first */
+ALWAYS_INLINE u32 age(u32 now, u32 then)
+{
+	return now - then > (u32)-1000 ? 0 : now - then;
+}
+
+ALWAYS_INLINE u32 at_least_0(u32 difference)
+{
+	return (int)difference < 0 ? 0 : difference;
 }
 
 ALWAYS_INLINE void describe_listener(struct tw_socket *s, struct sock *sk)
@@ -76,7 +88,7 @@ ALWAYS_INLINE void describe_options(struct tw_socket *s, struct sock *sk, struct
 		s->snd_wscale = READ_BITS_IN(tp, rx_opt, snd_wscale);
 		s->rcv_wscale = READ_BITS_IN(tp, rx_opt, rcv_wscale);
 	}
-	if (READ(tp->ecn_flags) & TCP_ECN_OK)
+	if (READ(tp->ecn_flags) & TCP_ECN_MODES)
 		s->options |= TW_ECN;
 	if (READ_BITS(tp, syn_data_acked))
 		s->options |= TW_FASTOPEN;
@@ -150,9 +162,9 @@ ALWAYS_INLINE void describe_full(struct tw_socket *s, struct sock *sk, struct tc
 	s->retrans = READ(tp->total_retrans);
 	s->segs_out = READ(tp->segs_out);
 	s->segs_in = READ(tp->segs_in);
-	s->send_queue = READ(tp->write_seq) - READ(tp->snd_una);
-	s->recv_queue = READ(tp->rcv_nxt) - READ(tp->copied_seq);
-	s->idle_ticks = older(jiffies - READ(tp->lsndtime), jiffies - READ(tp->inet_conn.icsk_ack.lrcvtime));
+	s->send_queue = at_least_0(READ(tp->write_seq) - READ(tp->snd_una));
+	s->recv_queue = at_least_0(READ(tp->rcv_nxt) - READ(tp->copied_seq));
+	s->idle_ticks = younger(age(jiffies, READ(tp->lsndtime)), age(jiffies, READ(tp->inet_conn.icsk_ack.lrcvtime)));
 	s->ca_state = READ_BITS_IN(tp, inet_conn, icsk_ca_state);
 	bpf_probe_read_kernel(s->ca_name, sizeof(s->ca_name), (void *)READ(tp->inet_conn.icsk_ca_ops)->name);
 	describe_path(s, sk, tp);

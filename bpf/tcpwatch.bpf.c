@@ -71,7 +71,8 @@ TRACEPOINT(tcp_retransmit_skb)
 		return 0;
 	e->count = segments_of(skb);
 	if (retransmit_has_error && ARG(int, 2)) {
-		e->reason = -ARG(int, 2);
+		/* above 0: a queue dropped it, which net_xmit_errno() calls ENOBUFS */
+		e->reason = ARG(int, 2) < 0 ? -ARG(int, 2) : ENOBUFS;
 		e->flags |= TW_EVENT_REASON;
 	}
 	submit_event(e);
@@ -98,12 +99,16 @@ TRACEPOINT(tcp_send_reset)
 		reason = ARG(u32, 2);
 		flags = TW_EVENT_REASON;
 	}
-	/* A closed port has no socket, a listener answers for a stranger's segment, and the small sockets (request,
-	 * TIME_WAIT) have none of a full one's fields */
-	if (sk && state != ST_LISTEN && state != ST_TIME_WAIT && state != ST_NEW_SYN_RECV)
+	/* A closed port has no socket (where the verifier thinks it always has, reading from nothing gives state 0), a
+	 * listener answers for a stranger's segment, and the small sockets (request, TIME_WAIT) have none of a full one's
+	 * fields */
+	if (sk && state && state != ST_LISTEN && state != ST_TIME_WAIT && state != ST_NEW_SYN_RECV)
 		reset_event(sk, TW_RESET_SENT, reason, flags);
+	else if (skb && sk && state)
+		segment_event(skb, NETNS_OF(sk->__sk_common), state == ST_LISTEN ? 0 : COOKIE(sk), TW_RESET_SENT, reason,
+			      flags);
 	else if (skb)
-		segment_event(skb, sk && state != ST_LISTEN ? COOKIE(sk) : 0, TW_RESET_SENT, reason, flags);
+		segment_event(skb, 0, 0, TW_RESET_SENT, reason, flags);
 	return 0;
 }
 

@@ -35,7 +35,11 @@ class Parser(ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (the contract's: 0, 1, 2, 3, 4, 5)."""
+    # NumPy's linear algebra, which nothing here uses, would start a spinning thread per CPU
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
+        if sys.stdout is None:
+            raise UsageError("stdout is closed: there is nowhere to write to", "redirect it to /dev/null instead")
         options = _parse(list(sys.argv[1:] if argv is None else argv))
         if options.command == "doctor":
             expression, wanted = "", None

@@ -11,8 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from tcpwatch import wire
-from tcpwatch.errors import TcpwatchError, UsageError
-from tcpwatch.filter import Filter
+from tcpwatch.errors import KernelLacks, TcpwatchError, UsageError
 from tcpwatch.frame import Frame, Probe
 from tcpwatch.kernel import namespaces
 from tcpwatch.kernel.programs import Knobs, Programs
@@ -21,6 +20,7 @@ from tcpwatch.narration import say
 from tcpwatch.tracker.tracker import Tracker
 
 if TYPE_CHECKING:
+    from tcpwatch.filter import Filter
     from tcpwatch.source import Source
 
 # A face that follows the stream looks at all sockets only to find what was open before, and what was lost
@@ -29,7 +29,7 @@ _ONE_LOOK = Pace(tick=0.02, share=1.0)
 _SCREEN = Pace(tick=0.2)
 
 
-def run(command: str, options: Namespace, expression: str, wanted: Filter | None) -> int:
+def run(command: str, options: Namespace, expression: str, wanted: "Filter | None") -> int:
     """Run a command to its end and return its exit code. wanted: the compiled expression; None where it is empty."""
     if command == "doctor":
         return _doctor(options)
@@ -38,7 +38,7 @@ def run(command: str, options: Namespace, expression: str, wanted: Filter | None
     return _snapshot(options, wanted) if command == "snapshot" else _stream(command, options, wanted)
 
 
-def _stream(command: str, options: Namespace, wanted: Filter | None) -> int:
+def _stream(command: str, options: Namespace, wanted: "Filter | None") -> int:
     """events, life: until there is no more to say, or nobody wants to hear it."""
     from tcpwatch.text.writer import Writer
 
@@ -61,10 +61,13 @@ def _stream(command: str, options: Namespace, wanted: Filter | None) -> int:
     return 0
 
 
-def _snapshot(options: Namespace, wanted: Filter | None) -> int:
+def _snapshot(options: Namespace, wanted: "Filter | None") -> int:
     from tcpwatch.text.writer import Writer
 
     source = _source(options, wanted, _ONE_LOOK, time_wait=True)
+    if not source.takes_snapshots:
+        source.close()
+        raise KernelLacks("this kernel does not let us list its sockets", "see tcpwatch doctor")
     tracker = Tracker()
     writer = Writer("snapshot", options.format, sys.stdout.buffer, wanted, options.count)
     try:
@@ -136,9 +139,10 @@ class _Ending:
         signal.signal(number, signal.default_int_handler)  # asked again: at once
 
 
-def _source(options: Namespace, wanted: Filter | None, pace: Pace, time_wait: bool) -> KernelSource:
+def _source(options: Namespace, wanted: "Filter | None", pace: Pace, time_wait: bool) -> KernelSource:
     """Attached, with what the kernel can decide of the filter left to it."""
     netns = namespaces.resolve(options.netns)
+    known = {netns: namespaces.Place(netns, options.netns)} if "/" in options.netns else {}
     if wanted is None:
         knobs = Knobs(want_netns=netns, want_time_wait=time_wait)
     else:
@@ -151,7 +155,7 @@ def _source(options: Namespace, wanted: Filter | None, pace: Pace, time_wait: bo
             want_rport_max=wanted.kernel.rport_max,
             want_time_wait=time_wait,
         )
-    return KernelSource(options.ring_mb << 20, knobs, pace)
+    return KernelSource(options.ring_mb << 20, knobs, pace, known)
 
 
 def _summarise(source: KernelSource, frame: Frame) -> None:

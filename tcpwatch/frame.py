@@ -10,7 +10,7 @@ from tcpwatch import wire
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What is true of the machine for a whole session."""
+    """What is true of the machine, but for its wall clock for a whole session."""
 
     name: str
     kernel: str  # uname -r

@@ -4,7 +4,6 @@ that draws never waits for the kernel. Knows nothing of terminals."""
 import threading
 from collections.abc import Callable
 
-from tcpwatch.errors import TcpwatchError
 from tcpwatch.source import Source
 from tcpwatch.tracker.tracker import Tracker
 from tcpwatch.tracker.view import Key, View
@@ -52,7 +51,7 @@ class Session:
                 self._tracker.fold(frame)
                 if self._due(frame.end_ns):
                     self._publish(frame.end_ns)
-        except (TcpwatchError, OSError, ValueError, IndexError, KeyError, MemoryError) as error:
+        except Exception as error:  # noqa: BLE001 - the thread's last chance to be heard
             self.error = error
             self._listener()
         finally:

@@ -102,7 +102,8 @@ def _end(wanted: values.Endpoint, sign: str, address: str, port: str) -> Conditi
     if wanted.address is not None:
         parts.append(conditions.Network(address, wanted.address, wanted.bits))
     if wanted.port is not None:
-        parts.append(Number(port, sign, wanted.port))
+        # a connect() without its local port yet is no match for any
+        parts.append(Number(port, sign, wanted.port, zero_unknown=port == "lport"))
     return conditions.every(parts)
 
 

@@ -18,14 +18,18 @@ class Cgroups:
         self._most = most
         self._paths: dict[int, str] = {}
         self._walk_at = float("-inf")
+        self._nowhere: set[int] = set()
 
     def path(self, number: int, now: float) -> str | None:
         """The path below the mount ("/system.slice/nginx.service"); None where it is not known (yet, or any more).
 
         number: 0 is unknown. now: monotonic seconds."""
-        if number and number not in self._paths and self.mount is not None and now >= self._walk_at:
+        unknown = number and number not in self._paths and number not in self._nowhere
+        if unknown and self.mount is not None and now >= self._walk_at:
             self._paths = _walk(self.mount, self._most)
             self._walk_at = now + WALK_EVERY_S
+            if number not in self._paths:
+                self._nowhere.add(number)  # gone, or outside what we may see: looking again would not help
         return self._paths.get(number)
 
 

@@ -11,6 +11,9 @@ from tcpwatch.errors import KernelLacks
 
 _P, _I, _U32, _S, _SIZE = C.c_void_p, C.c_int, C.c_uint32, C.c_char_p, C.c_size_t
 _PRINT = C.CFUNCTYPE(_I, _I, _S, _P)  # va_list travels as a pointer on the CPUs we run on
+_MISSES_AT = 208 // 8  # of bpf_prog_info.recursion_misses, include/uapi/linux/bpf.h
+_INFO = 1  # LIBBPF_INFO; above it is chatter for libbpf's own debugging
+_libc = C.CDLL(None)
 _LOG_BYTES = 256 * 1024  # the verifier's log arrives as one message; its last lines are the ones that matter
 
 _SIGNATURES: dict[str, tuple[object, ...]] = {
@@ -26,6 +29,8 @@ _SIGNATURES: dict[str, tuple[object, ...]] = {
     "bpf_program__section_name": (_S, _P),
     "bpf_program__set_autoload": (_I, _P, C.c_bool),
     "bpf_program__attach": (_P, _P),
+    "bpf_program__fd": (_I, _P),
+    "bpf_obj_get_info_by_fd": (_I, _I, _P, C.POINTER(_U32)),
     "bpf_link__fd": (_I, _P),
     "bpf_link__destroy": (_I, _P),
     "bpf_iter_create": (_I, _I),
@@ -47,9 +52,11 @@ _library: C.CDLL | None = None
 _messages: list[str] = []
 
 
-def _keep_message(_level: int, text: bytes, arguments: int) -> int:
+def _keep_message(level: int, text: bytes, arguments: int) -> int:
+    if level > _INFO:
+        return 0
     buffer = C.create_string_buffer(_LOG_BYTES)
-    C.CDLL(None).vsnprintf(buffer, _LOG_BYTES, _S(text), _P(arguments))
+    _libc.vsnprintf(buffer, _LOG_BYTES, _S(text), _P(arguments))
     _messages.append(buffer.value.decode(errors="replace"))
     return 0
 
@@ -157,6 +164,15 @@ class Object:
     def detach(self, program: str) -> None:
         """After this the program runs no more."""
         call("bpf_link__destroy", self._links.pop(program))
+
+    def recursion_misses(self, program: str) -> int:
+        """How often the kernel skipped the program because it was running on that CPU already: a softirq had
+        interrupted it and came by the same hook (struct bpf_prog_info, since Linux 5.12; 0 before)."""
+        info = np.zeros(_MISSES_AT + 1, np.uint64)
+        size = _U32(info.nbytes)
+        if call("bpf_obj_get_info_by_fd", call("bpf_program__fd", self.programs[program]), info.ctypes.data, size):
+            raise os_error("program information")
+        return int(info[_MISSES_AT])
 
     def descriptor(self, name: str) -> int:
         return call("bpf_map__fd", self.maps[name])

@@ -90,6 +90,23 @@ def entered(place: Place) -> Iterator[None]:
         os.close(home)
 
 
+def has_tcp_sockets() -> bool:
+    """Whether the namespace the calling thread is in holds any TCP socket: a snapshot of one walks the whole machine's
+    tables, and most namespaces have none. Counts TIME_WAIT; half-open ones come with their listener."""
+    return any(_tcp_sockets(f"/proc/thread-self/net/{name}") for name in ("sockstat", "sockstat6"))
+
+
+def _tcp_sockets(path: str) -> bool:
+    """`TCP: inuse 1 orphan 2 tw 110371 alloc 123 mem 851`, `TCP6: inuse 0`; inuse and tw are the namespace's own."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as lines:
+            words_ = next((line.split() for line in lines if line.startswith("TCP")), [])
+    except OSError:
+        return True  # cannot tell: look
+    counts = dict(zip(words_[1::2], words_[2::2]))
+    return counts.get("inuse", "1") != "0" or counts.get("tw", "0") != "0"
+
+
 def _enter(place: Place) -> None:
     called = f"network namespace {place.name or place.inode}"
     try:

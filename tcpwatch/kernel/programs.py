@@ -24,26 +24,57 @@ class Hook:
     target: str
     purpose: str
     without: str  # what is missed where the kernel lacks it
+    record: int | None = None  # wire.KINDS of the events it makes
 
 
 HOOKS = (
-    Hook("on_inet_sock_set_state", "tp_btf", "inet_sock_set_state", "state changes: every connection's life", "all"),
-    Hook("on_tcp_retransmit_skb", "tp_btf", "tcp_retransmit_skb", "retransmitted segments", "only totals remain"),
+    Hook(
+        "on_inet_sock_set_state",
+        "tp_btf",
+        "inet_sock_set_state",
+        "state changes: every connection's life",
+        "all",
+        wire.STATE,
+    ),
+    Hook(
+        "on_tcp_retransmit_skb",
+        "tp_btf",
+        "tcp_retransmit_skb",
+        "retransmitted segments",
+        "only totals remain",
+        wire.RETRANSMIT,
+    ),
     Hook(
         "on_tcp_retransmit_synack",
         "tp_btf",
         "tcp_retransmit_synack",
         "repeated SYN-ACKs of half-open connections",
         "half-open connections show in snapshots only",
+        wire.SYNACK_RETRANSMIT,
     ),
-    Hook("on_tcp_send_reset", "tp_btf", "tcp_send_reset", "resets we send", "resets are seen only as closes"),
-    Hook("on_tcp_receive_reset", "tp_btf", "tcp_receive_reset", "resets we get", "resets are seen only as closes"),
+    Hook(
+        "on_tcp_send_reset",
+        "tp_btf",
+        "tcp_send_reset",
+        "resets we send",
+        "resets are seen only as closes",
+        wire.RESET_SENT,
+    ),
+    Hook(
+        "on_tcp_receive_reset",
+        "tp_btf",
+        "tcp_receive_reset",
+        "resets we get",
+        "resets are seen only as closes",
+        wire.RESET_RECEIVED,
+    ),
     Hook(
         "on_tcp_cong_state_set",
         "tp_btf",
         "tcp_cong_state_set",
         "congestion states: loss, recovery",
         "snapshots still show the present one (the hook came with Linux 5.19)",
+        wire.CONGESTION,
     ),
     Hook(
         "on_tcp_destroy_sock",
@@ -51,10 +82,12 @@ HOOKS = (
         "tcp_destroy_sock",
         "who held a socket that a reset ended",
         "such a connection may have no process",
+        wire.RELEASED,
     ),
     Hook("each_tcp", "iter", "tcp", "snapshots of every socket", "connections show only once something happens"),
     Hook("each_task_file", "iter", "task_file", "which process owns a socket", "accepted sockets have no process"),
 )
+_PERMIT = "run as root: sudo tcpwatch; in a container add CAP_BPF and CAP_PERFMON and check its seccomp profile"
 ESSENTIAL = "on_inet_sock_set_state"
 
 
@@ -95,6 +128,7 @@ class Programs:
         except BaseException:
             self._object.close()
             raise
+        self._watching = frozenset(self._links)
         self.probes = tuple(self._probe(hook) for hook in HOOKS)
         self._tallies = self._object.descriptor("tallies")
         self._clock = self._object.descriptor("clock")
@@ -109,11 +143,17 @@ class Programs:
         return self._links.get(program)
 
     def tally(self) -> np.ndarray:
-        """(KINDS,) wire.TALLY since loading, summed over the CPUs."""
+        """(KINDS,) wire.TALLY since loading, summed over the CPUs. What a hook missed because it had interrupted itself
+        counts as lost, although it might not have been wanted: nobody looked."""
         total = np.zeros(len(wire.KINDS), wire.TALLY)
         for kind in range(len(total)):
             libbpf.look_up(self._tallies, kind, self._cpus)
             total[kind] = (self._cpus["seen"].sum(), self._cpus["lost"].sum())
+        for hook in HOOKS:
+            if hook.record is not None and hook.program in self._watching:
+                missed = self._object.recursion_misses(hook.program)
+                total["seen"][hook.record] += missed
+                total["lost"][hook.record] += missed
         return total
 
     def clock(self) -> tuple[int, int]:
@@ -161,7 +201,7 @@ class Programs:
         if error.errno in (errno.EPERM, errno.EACCES):
             raise NotPermitted(
                 f"the kernel does not let us load BPF programs: {_last_words(said, error)}",
-                "run as root: sudo tcpwatch; in a container add CAP_BPF and CAP_PERFMON and check its seccomp profile",
+                _PERMIT,
             ) from error
         if error.errno == errno.ENOMEM:
             raise TcpwatchError(f"no memory for an event ring of {self.ring_bytes >> 20} MB", "use a smaller --ring-mb")
@@ -179,6 +219,8 @@ class Programs:
                 self._links[hook.program] = self._object.attach(hook.program)
             except OSError as error:
                 self._refused[hook.program] = _last_words(libbpf.take_messages(), error)
+                if hook.program == ESSENTIAL and error.errno in (errno.EPERM, errno.EACCES):
+                    raise NotPermitted(f"state changes may not be watched: {error.strerror}", _PERMIT) from error
         if ESSENTIAL not in self._links:
             raise KernelLacks(f"state changes cannot be watched: {self._refused.get(ESSENTIAL, 'no tracepoint')}")
 

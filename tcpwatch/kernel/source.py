@@ -4,7 +4,7 @@ snapshot of all sockets and asks who owns them. Knows when to look; what the fac
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from tcpwatch.kernel.programs import Knobs, Programs
 from tcpwatch.kernel.ring import Ring
 
 DRAIN_LIMIT = 1 << 17  # records per frame: bounds a frame's memory (22 MB) and the time until the next look
+_CLOCK_STEP_NS = 10_000_000  # what the wall clock may drift before times are told by its new reading
 _REFRESH_OWNERS_S = 10.0
 _RELOOK_S = 5.0  # how often /proc is searched for namespaces that appeared without an event of their own
 
@@ -50,12 +51,20 @@ class Timer:
 class KernelSource:
     """Owns the attached programs. Iterate frames() on one thread; stop() from any."""
 
-    def __init__(self, ring_bytes: int, knobs: Knobs, pace: Pace) -> None:
-        """Attach. Raises what Programs raises."""
+    def __init__(
+        self, ring_bytes: int, knobs: Knobs, pace: Pace, known: Mapping[int, namespaces.Place] | None = None
+    ) -> None:
+        """Attach. known: namespaces that no search may find, by inode number. Raises what Programs raises."""
         self.programs = Programs(ring_bytes, knobs)
-        self._ring = Ring(self.programs.ring, self.programs.ring_bytes)
+        try:
+            self._ring = Ring(self.programs.ring, self.programs.ring_bytes)
+        except BaseException:
+            self.programs.close()
+            raise
+        self._known_places = dict(known or {})
         self.delivered = np.zeros(len(wire.KINDS), np.int64)  # records taken out of the ring, by kind
         self._fill = 0.0
+        self._early: list[np.ndarray] = []  # drained while a snapshot of many namespaces took its time
         self._pace = pace
         self._knobs = knobs
         self._stopped = False
@@ -64,7 +73,7 @@ class KernelSource:
         self._names: dict[int, str] = {}
         self._cgroups = Cgroups()
         self._known_cgroups: set[int] = set()
-        self._known_processes: set[tuple[int, int]] = set()
+        self._known_processes: set[tuple[int, int, bytes]] = set()
         self._relook_at = 0.0
         self._expected_sockets = self._expected_owners = 0
         self._snapshot_timer = Timer(pace.snapshot, pace.share)
@@ -76,9 +85,15 @@ class KernelSource:
     def stop(self) -> None:
         self._stopped = True
 
+    @property
+    def takes_snapshots(self) -> bool:
+        return self.programs.link("each_tcp") is not None
+
     def close(self) -> None:
-        self._ring.close()
-        self.programs.close()
+        try:
+            self._ring.close()
+        finally:
+            self.programs.close()
 
     def frames(self) -> Iterator[Frame]:
         """One frame a tick, at once while the ring holds more than one frame may carry. The first has a snapshot."""
@@ -115,6 +130,9 @@ class KernelSource:
     def _drain(self) -> np.ndarray:
         self._fill = self._ring.pending_bytes() / self._ring.size
         events = self._ring.drain(DRAIN_LIMIT)
+        if self._early:
+            events = np.concatenate([*self._early, events])
+            self._early.clear()
         self.delivered += np.bincount(events["kind"], minlength=len(wire.KINDS))
         return events
 
@@ -145,24 +163,36 @@ class KernelSource:
         begin_ns = time.monotonic_ns()
         parts, seen = [], set()
         for inode, place in self._places.items():
+            if self._stopped:
+                return None
+            if self._ring.pending_bytes() > self._ring.size // 2:
+                self._early.append(self._ring.drain(DRAIN_LIMIT))
             try:
                 with namespaces.entered(place):
-                    parts.append(read_all(link, wire.SOCKET, self._expected_sockets // len(self._places)))
+                    if namespaces.has_tcp_sockets():
+                        parts.append(read_all(link, wire.SOCKET, self._expected_sockets // len(self._places)))
                 seen.add(inode)
             except OSError:  # gone, or not ours to enter: its sockets stay unknown, and the frame says which were read
                 continue
         sockets = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, wire.SOCKET), *parts])
         self._expected_sockets = len(sockets)
         self._snapshot_timer.ran(begin, time.monotonic())
+        self._look_at_clocks()
+        return Snapshot(begin_ns, time.monotonic_ns(), sockets, frozenset(seen))
+
+    def _look_at_clocks(self) -> None:
+        """HZ, once it is known, and the wall clock, which somebody may set and a suspend leaves behind."""
         if not self.host.hz:
             self.host = replace(self.host, hz=jiffies_per_second(*self.programs.clock()))
-        return Snapshot(begin_ns, time.monotonic_ns(), sockets, frozenset(seen))
+        offset_ns = time.time_ns() - time.monotonic_ns()
+        if abs(offset_ns - self.host.realtime_offset_ns) > _CLOCK_STEP_NS:
+            self.host = replace(self.host, realtime_offset_ns=offset_ns)
 
     def _look_for_namespaces(self, now: float) -> None:
         if now < self._relook_at:
             return
         self._relook_at = now + _RELOOK_S
-        found = namespaces.discover()
+        found = self._known_places | namespaces.discover()
         wanted = self._knobs.want_netns
         self._places = {inode: place for inode, place in found.items() if not wanted or inode == wanted}
 
@@ -194,8 +224,9 @@ class KernelSource:
     def _new_processes(self, owners: np.ndarray | None) -> tuple[Process, ...]:
         if owners is None or not len(owners):
             return ()
-        present = set(np.unique(owners[["pid", "start_ns"]]).tolist())
-        described = [processes.describe(pid, start_ns) for pid, start_ns in sorted(present - self._known_processes)]
+        # the name, too: a process that executes another program keeps its number and its start
+        present = set(zip(owners["pid"].tolist(), owners["start_ns"].tolist(), owners["comm"].tolist()))
+        described = [processes.describe(pid, start_ns) for pid, start_ns, _ in sorted(present - self._known_processes)]
         self._known_processes = present
         return tuple(process for process in described if process is not None)
 
@@ -212,15 +243,17 @@ class KernelSource:
         return tuple(found)
 
     def _new_names(self) -> tuple[tuple[int, str], ...]:
-        fresh = {inode: p.name for inode, p in self._places.items() if p.name and self._names.get(inode) != p.name}
-        self._names |= fresh
+        named = {inode: place.name for inode, place in self._places.items()}
+        # a new namespace may get the number of one that is gone: "" takes the old name back
+        fresh = {inode: name for inode, name in named.items() if self._names.get(inode, "") != name}
+        self._names = named
         return tuple(fresh.items())
 
 
 def jiffies_per_second(time_ns: int, jiffies: int) -> int:
     """The kernel's HZ from one pair of clocks. Jiffies start 300 s before a 32-bit wrap (INITIAL_JIFFIES,
     include/linux/jiffies.h), so each possible HZ implies another uptime; the right one is that which matches."""
-    if not jiffies:
+    if not jiffies or abs(time_ns - 300_000_000_000) < 30_000_000_000:  # around 300 s every HZ fits: ask again later
         return 0
     candidates = (100, 250, 300, 1000, 24, 32, 48, 64, 128, 200, 256, 500, 512, 1024, 1200)
     return min(candidates, key=lambda hz: abs((jiffies - ((1 << 32) - 300 * hz)) / hz - time_ns / 1e9))

@@ -31,6 +31,7 @@ def _step(view: View, present: np.ndarray) -> Step:
     sockets = view.snapshot.sockets[present["snap"]] if view.snapshot is not None else np.empty(0)
     table = present.copy()
     table["snap"] = np.arange(len(table))
+    table["opened_ns"][table["opened_ns"] != 0] -= np.uint64(view.host.realtime_offset_ns)  # as the tracker has it
     frame = Frame(now_ns, now_ns, view.host, snapshot=Snapshot(now_ns, now_ns, sockets, frozenset()))
     nobody, none = np.empty(0, rows.ROW), np.empty(0, np.int32)
     return Step(frame, none, table, nobody, none, view.cgroups, view.namespaces, view.processes)

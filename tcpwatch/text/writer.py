@@ -3,12 +3,11 @@ no format itself."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 import numpy as np
 
 from tcpwatch import wire
-from tcpwatch.filter import Filter, Names
 from tcpwatch.text import fields, records
 from tcpwatch.text.columns import EventColumns, LifeColumns
 from tcpwatch.text.csv import Csv
@@ -16,6 +15,9 @@ from tcpwatch.text.jsonl import JsonLines
 from tcpwatch.text.parts import Array, Codes, Pick, Records
 from tcpwatch.text.ss import SocketColumns
 from tcpwatch.tracker.step import Step
+
+if TYPE_CHECKING:
+    from tcpwatch.filter import Filter  # 20 ms to import, which a start without a filter does not need
 
 FaceName = Literal["events", "life", "snapshot"]
 FormatName = Literal["text", "jsonl", "csv"]
@@ -48,7 +50,7 @@ class Writer:
     disk's OSError) pass through."""
 
     def __init__(
-        self, face: FaceName, form: FormatName, out: BinaryIO, wanted: Filter | None = None, limit: int | None = None
+        self, face: FaceName, form: FormatName, out: BinaryIO, wanted: "Filter | None" = None, limit: int | None = None
     ) -> None:
         self._face, self._out, self._wanted, self._left = _FACES[face], out, wanted, limit
         self._tells_losses = face == "events"
@@ -92,6 +94,8 @@ class Writer:
     def _pick(self, step: Step) -> Pick:
         if self._wanted is None:
             return slice(self._left)
+        from tcpwatch.filter import Names
+
         mask = self._wanted.mask(self._face.fields(step), Names(step.cgroups, step.namespaces))
         picked: Codes = np.flatnonzero(mask)[: self._left]
         return picked

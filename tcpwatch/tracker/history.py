@@ -12,6 +12,7 @@ from tcpwatch.tracker.view import Key
 _POINT = np.dtype(
     [("cookie", "u8"), ("netns", "u4"), ("srtt_us", "u4"), ("cwnd", "u4"), ("ssthresh", "u4"), ("unacked", "u4")]
 )
+_MOST_TICKS = 3600  # an hour of snapshots: no plot has more columns, and reading one searches them all
 _TICK_BYTES = 256  # what a snapshot costs that held nothing
 
 
@@ -30,7 +31,7 @@ class History:
             points[name] = sockets[name][alive]
         self._ticks.append((time_ns, points))
         self._bytes += points.nbytes + _TICK_BYTES
-        while self._bytes > self._budget and len(self._ticks) > 2:
+        while (self._bytes > self._budget and len(self._ticks) > 2) or len(self._ticks) > _MOST_TICKS:
             self._bytes -= self._ticks.popleft()[1].nbytes + _TICK_BYTES
 
     def of(self, key: Key) -> np.ndarray:

@@ -31,7 +31,15 @@ class EventLog:
         owned = (events["pid"] == 0) & (lines >= 0)
         pids = np.where(owned, rows["pid"][lines], events["pid"])
         comms = np.where(owned, rows["comm"][lines], events["comm"])
-        self._batches.append((events, pids, comms))
+        batch = (events, pids, comms)
+        if self._batches and len(self._batches[-1][0]) < self._keep // 32:  # few big ones: drawing joins them all
+            newest = self._batches.pop()
+            batch = (
+                np.concatenate([newest[0], events]),
+                np.concatenate([newest[1], pids]),
+                np.concatenate([newest[2], comms]),
+            )
+        self._batches.append(batch)
         self._held += len(events)
         while self._held - len(self._batches[0][0]) >= self._keep:
             self._held -= len(self._batches.popleft()[0])

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tcpwatch import wire
-from tcpwatch.frame import Frame
+from tcpwatch import wire, words
+from tcpwatch.frame import Frame, Process
 from tcpwatch.tracker.rows import CLOSED, CONNECTION, HAS_COUNTERS
 from tcpwatch.tracker.view import Focus, Key, View
 
@@ -127,8 +127,15 @@ def _focus(tracker: Tracker, frame: Frame, key: Key) -> Focus | None:
         path=path_of(row, frame.end_ns, offset_ns),
         samples=samples,
         events=events,
-        process=tracker.processes.get(int(row["pid"])),
+        process=_process(tracker, row),
     )
+
+
+def _process(tracker: Tracker, row: np.void) -> Process | None:
+    """None where the number has gone over to another process since, or the process to another program."""
+    process = tracker.processes.get(int(row["pid"]))
+    same = process is not None and process.comm == words.clean(bytes(row["comm"]))
+    return process if same else None
 
 
 def path_of(row: np.void, now_ns: int, offset_ns: int) -> tuple[tuple[str, int | None, int | None], ...]:

@@ -59,8 +59,11 @@ class Table:
 
     def allocate(self, count: int) -> np.ndarray:
         """(count,) i4: lines full of zeros, not yet in the index."""
-        while self._free_count < count:
-            self._grow()
+        size = len(self.rows)
+        while self._free_count + size - len(self.rows) < count:
+            size *= 2
+        if size > len(self.rows):
+            self._resize(size)
         self._free_count -= count
         lines = self._free[self._free_count : self._free_count + count].copy()
         self.rows["snap"][lines] = -1
@@ -109,12 +112,25 @@ class Table:
         starts = np.flatnonzero(np.concatenate(([True], together[1:] != together[:-1]))) if len(order) else order
         return order, starts
 
-    def _grow(self) -> None:
+    def shrink(self) -> None:
+        """Give back what a burst left behind: halve while the upper half is free. Frees lines, moves none."""
+        used = self.live()
+        need = max(int(used[-1]) + 1 if len(used) else 0, _START)
         size = len(self.rows)
-        self.rows = np.concatenate([self.rows, np.zeros(size, ROW)])
-        self.index.table = self.rows
-        free = np.empty(2 * size, np.int32)
-        free[: self._free_count] = self._free[: self._free_count]
-        free[self._free_count : self._free_count + size] = np.arange(2 * size - 1, size - 1, -1)
-        self._free, self._free_count = free, self._free_count + size
-        self._scratch = np.empty(2 * size, np.int32)
+        while size // 2 >= need:
+            size //= 2
+        if size < len(self.rows):
+            self._resize(size)
+        self._free[: self._free_count] = -np.sort(-self._free[: self._free_count])  # low lines are handed out first
+
+    def _resize(self, size: int) -> None:
+        rows, kept = np.zeros(size, ROW), min(size, len(self.rows))
+        words = kept * ROW.itemsize // 8  # NumPy copies structures one by one, words all at once
+        rows.view(np.uint64)[:words] = self.rows.view(np.uint64)[:words]
+        free = self._free[: self._free_count]
+        free = np.concatenate([np.arange(size - 1, kept - 1, -1, dtype=np.int32), free[free < size]])
+        self.rows = self.index.table = rows
+        self._free = np.empty(size, np.int32)
+        self._free[: len(free)] = free
+        self._free_count = len(free)
+        self._scratch = np.empty(size, np.int32)

@@ -143,6 +143,7 @@ class Tracker:
         if now_ns >= self._swept_ns + _SWEEP_NS:
             self._swept_ns = now_ns
             self.table.release(find_stale(self.table.rows, now_ns))
+            self.table.shrink()
         while self._closed:
             ended_ns, lines = self._closed[0]
             crowded = self._closed_count > self._keep_closed and ended_ns + _REMEMBER_NS < now_ns

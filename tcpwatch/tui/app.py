@@ -100,8 +100,13 @@ class TcpwatchApp(App[None]):
         self._end_on_signals()
         self.feed.set_listener(self._told)
         self._told()  # it may have had a view before it had a listener
+        self.set_timer(1, self._warm_up)
         if self._seconds is not None:
             self.set_timer(self._seconds, self.exit)
+
+    def _warm_up(self) -> None:
+        """The first filter loads the grammar, which takes longer than a key may: do that before anybody types."""
+        threading.Thread(target=parse_once, daemon=True).start()
 
     def _told(self) -> None:
         """On any thread."""
@@ -213,6 +218,12 @@ class TcpwatchApp(App[None]):
         for screen in self.screen_stack:
             for widget in screen.query("*"):
                 widget.refresh()
+
+
+def parse_once() -> None:
+    from tcpwatch.filter import parse
+
+    parse("state established")
 
 
 def run(

@@ -51,6 +51,8 @@ def _cgroup(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
 
 def _command(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
     owner = view.processes.get(int(rows["pid"][i]))
+    if owner is not None and owner.comm != words.clean(bytes(rows["comm"][i])):
+        owner = None  # the number has gone over to another process
     return (words.clean(owner.command), "plain") if owner and owner.command else (units.UNKNOWN, "dim")
 
 
