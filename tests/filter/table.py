@@ -94,12 +94,10 @@ def _port(field: str, sign: str, port: int) -> Wanted:
     compare = SIGNS[sign]
 
     def judge(row: Row) -> Truth:
-        ports = {"sport": [row["lport"]], "dport": [row["rport"]], "port": [row["lport"], row["rport"]]}[field]
-        return (
-            all(compare(one, port) for one in ports)
-            if compare is operator.ne
-            else any(compare(one, port) for one in ports)
-        )
+        local = compare(row["lport"], port) if row["lport"] else None
+        remote = compare(row["rport"], port)
+        both = _both(local, remote) if compare is operator.ne else _either(local, remote)
+        return {"sport": local, "dport": remote, "port": both}[field]
 
     return Wanted(f"{field} {sign} :{port}", judge)
 
