@@ -33,7 +33,8 @@
 #define AS_TCP(sk)              ((struct tcp_sock *)(sk))
 #define AS_TIME_WAIT(sk)        ((struct tcp_timewait_sock *)(sk))
 #define AS_REQUEST(sk)          ((struct tcp_request_sock *)(sk))
-#define COOKIE(sk)              raw_cookie((void *)(sk))
+#define NEW_COOKIE(sk)          0 /* raw tracepoints cannot make one: unknown until somebody else does */
+#define CURRENT_TASK()          ((struct task_struct *)bpf_get_current_task())
 #define ntohs(x)                bpf_ntohs(x)
 
 #else
@@ -66,7 +67,8 @@
 #define AS_TCP(sk)              bpf_skc_to_tcp_sock(sk)
 #define AS_TIME_WAIT(sk)        bpf_skc_to_tcp_timewait_sock(sk)
 #define AS_REQUEST(sk)          bpf_skc_to_tcp_request_sock(sk)
-#define COOKIE(sk)              bpf_get_socket_cookie((void *)(sk))
+#define NEW_COOKIE(sk)          bpf_get_socket_cookie((void *)(sk))
+#define CURRENT_TASK()          bpf_get_current_task_btf()
 #define ntohs(x)                bpf_ntohs(x)
 
 #endif

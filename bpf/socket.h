@@ -32,7 +32,7 @@ ALWAYS_INLINE void synack_event(struct sock *listener, struct request_sock *req)
 	e->netns = netns;
 	/* the child inherits it (inet_csk_clone_lock), so the half-open time joins the connection's life; with Fast Open the
 	 * child is there already, in the listener's place */
-	e->cookie = READ(listener->__sk_common.skc_state) == ST_LISTEN ? COOKIE(req) : COOKIE(listener);
+	e->cookie = READ(listener->__sk_common.skc_state) == ST_LISTEN ? COOKIE_OF(req->__req_common, req) : COOKIE_OF(listener->__sk_common, listener);
 	COPY_ENDPOINTS(e, req->__req_common);
 	e->old_state = e->new_state = ST_SYN_RECV;
 	e->count = READ(req->num_retrans) + 1; /* counted after this hook, tcp_rtx_synack() */
@@ -224,7 +224,7 @@ ALWAYS_INLINE int each_socket(struct bpf_iter__tcp *ctx)
 	s.state = READ(common->skc_state);
 	if (s.state == ST_TIME_WAIT && !want_time_wait)
 		return 0;
-	s.cookie = COOKIE(common);
+	s.cookie = COOKIE_OF(*common, common);
 	if ((tp = AS_TCP(common))) {
 		s.sort = TW_FULL;
 		describe_full(&s, &tp->inet_conn.icsk_inet.sk, tp);
@@ -263,7 +263,7 @@ ALWAYS_INLINE int each_descriptor(struct bpf_iter__task_file *ctx)
 	if ((family != FAMILY_INET && family != FAMILY_INET6) || READ(sk->sk_protocol) != PROTOCOL_TCP)
 		return 0;
 	leader = READ(task->group_leader);
-	o.cookie = COOKIE(sk);
+	o.cookie = COOKIE_OF(sk->__sk_common, sk);
 	o.netns = NETNS_OF(sk->__sk_common);
 	o.pid = READ(task->tgid);
 	o.fd = ctx->fd;

@@ -55,7 +55,10 @@ TRACEPOINT(inet_sock_set_state)
 		return 0;
 	e->old_state = old_state;
 	e->new_state = new_state;
-	if (new_state == ST_CLOSE && e->pid)
+	/* Once a process has closed it, what follows adds nothing to whose it was (and is often done in its name) */
+	if (!closed_by_process(old_state))
+		note_actor(e, sk);
+	if (new_state == ST_CLOSE && (e->pid || closed_by_process(old_state)))
 		remember_closer(e->cookie);
 	submit_event(e);
 	return 0;
@@ -105,7 +108,7 @@ TRACEPOINT(tcp_send_reset)
 	if (sk && state && state != ST_LISTEN && state != ST_TIME_WAIT && state != ST_NEW_SYN_RECV)
 		reset_event(sk, TW_RESET_SENT, reason, flags);
 	else if (skb && sk && state)
-		segment_event(skb, NETNS_OF(sk->__sk_common), state == ST_LISTEN ? 0 : COOKIE(sk), TW_RESET_SENT, reason,
+		segment_event(skb, NETNS_OF(sk->__sk_common), state == ST_LISTEN ? 0 : COOKIE_OF(sk->__sk_common, sk), TW_RESET_SENT, reason,
 			      flags);
 	else if (skb)
 		segment_event(skb, 0, 0, TW_RESET_SENT, reason, flags);
@@ -145,11 +148,13 @@ TRACEPOINT(tcp_destroy_sock)
 	struct sock *sk = ARG(struct sock *, 0);
 	struct tw_event *e;
 
-	if (!READ(sk->sk_lock.owned) || closer_is_known(COOKIE(sk)))
+	if (!READ(sk->sk_lock.owned) || closer_is_known(COOKIE_OF(sk->__sk_common, sk)))
 		return 0;
 	e = socket_event(sk, TW_RELEASED);
-	if (e)
-		submit_event(e);
+	if (!e)
+		return 0;
+	note_actor(e, sk);
+	submit_event(e);
 	return 0;
 }
 

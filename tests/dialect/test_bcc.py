@@ -44,8 +44,7 @@ def accessors() -> str:
     source = "".join((BPF / name).read_text() for name in ("event.h", "socket.h", "tcpwatch.bpf.c"))
     names = {f"{part}_{member}" for part, member in re.findall(r"READ_BITS_IN\(\w+, (\w+), (\w+)\)", source)}
     names |= set(re.findall(r"READ_BITS\(\w+, (\w+)\)", source))
-    cookie = "static inline u64 raw_cookie(void *sk) { u64 c = 0; bpf_probe_read_kernel(&c, 8, sk + 64); return c; }\n"
-    return "\n".join(f"#define BITS_{name}(pointer) ((u8)0)" for name in sorted(names)) + "\n" + cookie
+    return "\n".join(f"#define BITS_{name}(pointer) ((u8)0)" for name in sorted(names)) + "\n"
 
 
 def test_bcc_compiles_every_hook_and_the_verifier_takes_it(tmp_path: Path) -> None:

@@ -117,7 +117,8 @@ def _endpoint(field: str, sign: str, network: str, port: int | None) -> Wanted:
     def judge(row: Row) -> Truth:
         result: Truth = False
         for end in ends:
-            same_port = port is None or row[f"{end}port"] == port
+            known = port is None or end == "r" or row["lport"]  # a connect() may not have chosen its port yet
+            same_port = (port is None or row[f"{end}port"] == port) if known else None
             result = _either(result, _both(_inside(row, f"{end}addr", parsed), same_port))
         return _not(result) if sign == "!=" else result
 
