@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _discard_output()
         return 1
     except KeyboardInterrupt:
-        return 130
+        return 0  # before there was anything to summarise, or for the second time
 
 
 def _discard_output() -> None:
@@ -79,7 +79,12 @@ def _parse(argv: list[str]) -> Namespace:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
         _add_options(commands.add_parser(name, help=purpose, description=purpose, epilog=_FILTER_HELP), name)
-    return parser.parse_args(_with_command(argv))
+    arguments = _with_command(argv)
+    if arguments[0] not in COMMANDS:
+        return parser.parse_args(arguments)
+    options = Namespace(command=arguments[0])
+    # not through the parser above: it would answer for the command's options, and send users to the wrong --help
+    return commands.choices[arguments[0]].parse_args(arguments[1:], options)
 
 
 def _add_options(parser: ArgumentParser, command: str) -> None:
@@ -159,7 +164,8 @@ def _explain(error: TcpwatchError) -> None:
     say(f"tcpwatch: {error.what}")
     if isinstance(error, FilterError):
         say(f"  {words.clean(error.expression)}")
-        say(f"  {' ' * error.column}{'^' * error.length}")
+        before, fault = error.expression[: error.column], error.expression[error.column :][: error.length]
+        say(f"  {' ' * words.width(words.clean(before))}{'^' * max(1, words.width(words.clean(fault)))}")
     if error.cure:
         say(f"  {error.cure}")
 

@@ -7,11 +7,12 @@ import signal
 import sys
 import time
 from argparse import Namespace
+from io import TextIOWrapper
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from tcpwatch import wire
-from tcpwatch.errors import KernelLacks, TcpwatchError, UsageError
+from tcpwatch.errors import KernelLacks, NotPermitted, TcpwatchError, UsageError
 from tcpwatch.frame import Frame, Probe
 from tcpwatch.kernel import namespaces
 from tcpwatch.kernel.programs import Knobs, Programs
@@ -42,10 +43,11 @@ def _stream(command: str, options: Namespace, wanted: "Filter | None") -> int:
     """events, life: until there is no more to say, or nobody wants to hear it."""
     from tcpwatch.text.writer import Writer
 
+    ending = _Ending()
     source = _source(options, wanted, _STREAM, time_wait=False)
+    ending.governs(source, options.duration)
     tracker = Tracker()
     writer = Writer(command, options.format, sys.stdout.buffer, wanted, options.count)  # type: ignore[arg-type]
-    ending = _Ending(source, options.duration)
     try:
         writer.header()
         attached = sum(probe.attached for probe in source.programs.probes)
@@ -64,7 +66,9 @@ def _stream(command: str, options: Namespace, wanted: "Filter | None") -> int:
 def _snapshot(options: Namespace, wanted: "Filter | None") -> int:
     from tcpwatch.text.writer import Writer
 
+    ending = _Ending()
     source = _source(options, wanted, _ONE_LOOK, time_wait=True)
+    ending.governs(source)
     if not source.takes_snapshots:
         source.close()
         raise KernelLacks("this kernel does not let us list its sockets", "see tcpwatch doctor")
@@ -114,28 +118,41 @@ def _doctor(options: Namespace) -> int:
     except TcpwatchError as error:
         failure = error
     report = doctor.examine(probes, ring_bytes, failure)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a locale without check marks
     write(report, options.format, sys.stdout)
     sys.stdout.flush()
     return report.exit_code
 
 
 class _Ending:
-    """Why a stream should end: Ctrl-C or SIGTERM, --duration, or a reader that went away without our writing."""
+    """Why a stream should end: Ctrl-C or SIGTERM, --duration, or a reader that went away without our writing. Made
+    before the source, so that a signal in the middle of loading is neither lost nor an exception in somebody's
+    callback."""
 
-    def __init__(self, source: "Source", duration: float | None) -> None:
-        self._until = None if duration is None else time.monotonic() + duration
-        self._source = source
+    def __init__(self) -> None:
+        self._until: float | None = None
+        self._source: Source | None = None
+        self._wanted = False
         self._pipe = select.poll()
         self._pipe.register(sys.stdout.fileno(), 0)  # errors and hang-ups are always reported
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._asked)
+
+    def governs(self, source: "Source", duration: float | None = None) -> None:
+        self._source = source
+        self._until = None if duration is None else time.monotonic() + duration
+        if self._wanted:
+            source.stop()
 
     def due(self) -> bool:
         timed_out = self._until is not None and time.monotonic() >= self._until
         return timed_out or bool(self._pipe.poll(0))
 
     def _asked(self, number: int, _frame: FrameType | None) -> None:
-        self._source.stop()
+        self._wanted = True
+        if self._source is not None:
+            self._source.stop()
         signal.signal(number, signal.default_int_handler)  # asked again: at once
 
 
@@ -155,7 +172,21 @@ def _source(options: Namespace, wanted: "Filter | None", pace: Pace, time_wait: 
             want_rport_max=wanted.kernel.rport_max,
             want_time_wait=time_wait,
         )
-    return KernelSource(options.ring_mb << 20, knobs, pace, known)
+    source = KernelSource(options.ring_mb << 20, knobs, pace, known)
+    _admit_blindness(source, netns)
+    return source
+
+
+def _admit_blindness(source: KernelSource, netns: int) -> None:
+    """A namespace that cannot be read must not look empty. Raises NotPermitted where it is the one asked for."""
+    count, refused = source.unreadable()
+    if not refused:
+        return
+    reason = next(iter(refused.values()))
+    if netns in refused:
+        source.close()
+        raise NotPermitted(f"the sockets of that network namespace cannot be listed: {reason}", "run as root")
+    say(f"tcpwatch: the sockets of {len(refused)} of {count} network namespaces cannot be listed: {reason}")
 
 
 def _summarise(source: KernelSource, frame: Frame) -> None:

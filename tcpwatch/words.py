@@ -3,11 +3,17 @@
 
 import ipaddress
 import re
+import unicodedata
 from functools import lru_cache
 
-# C0, DEL, C1, the bidirectional overrides and isolates, zero-width characters, line and paragraph separators
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+    "["
+    "\x00-\x1f\x7f-\x9f"  # C0, DEL, C1
+    "\ufffd\ud800-\udfff"  # what could not be decoded
+    "\u202a-\u202e\u2066-\u2069\u061c\u200e\u200f"  # bidirectional overrides, isolates and marks
+    "\xad\u200b-\u200d\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # what is there and cannot be seen
+    "\u2028\u2029"  # line and paragraph separators
+    "]"
 )
 
 
@@ -32,3 +38,8 @@ def endpoint(raw: bytes, port: int) -> str:
     host = address(raw)
     shown = str(port) if port else "*"
     return f"[{host}]:{shown}" if ":" in host else f"{host}:{shown}"
+
+
+def width(text: str) -> int:
+    """How many cells of a terminal the text takes: wide characters take two, combining ones none."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else int(not unicodedata.combining(c)) for c in text)

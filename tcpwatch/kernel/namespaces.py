@@ -140,6 +140,8 @@ def resolve(word: str, places: Mapping[int, Place] | None = None) -> int:
     may not be looked at."""
     if word == "all":
         return ALL
+    if not word:
+        raise UsageError("--netns needs a name", "use all, self, a name, a path or an inode number")
     if word == "self":
         return own_netns()
     if "/" in word:

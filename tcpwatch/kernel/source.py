@@ -89,6 +89,20 @@ class KernelSource:
     def takes_snapshots(self) -> bool:
         return self.programs.link("each_tcp") is not None
 
+    def unreadable(self) -> tuple[int, dict[int, str]]:
+        """(how many namespaces there are, those we may not enter with the reason)."""
+        self._look_for_namespaces(time.monotonic())
+        refused = {}
+        for inode, place in self._places.items():
+            try:
+                with namespaces.entered(place):
+                    pass
+            except PermissionError as error:
+                refused[inode] = str(error.strerror)
+            except OSError:  # it has ended meanwhile
+                continue
+        return len(self._places), refused
+
     def close(self) -> None:
         try:
             self._ring.close()

@@ -18,11 +18,19 @@ def connections(view: View, shown: np.ndarray, expression: str, directory: str =
     Returns what to tell the user. Raises OSError where it cannot be written; nothing half-written stays."""
     picked = view.connections[shown]
     present = picked[picked["snap"] >= 0]
-    path = os.path.join(directory, time.strftime("tcpwatch-%Y%m%d-%H%M%S.jsonl"))
-    _write(path, JsonLines().lines(records.sockets(_step(view, present), slice(None))))
     left_out = len(picked) - len(present)
-    said = f"{len(present)} connections written to {path}"
+    if not len(present):
+        return "nothing to write: what is shown has no socket any more"
+    path = _fresh(os.path.join(directory, time.strftime("tcpwatch-%Y%m%d-%H%M%S")))
+    _write(path, JsonLines().lines(records.sockets(_step(view, present), slice(None))))
+    said = f"{len(present)} written to {path.removeprefix('./')}"
     return f"{said}; {left_out} without a socket left out" if left_out else said
+
+
+def _fresh(stem: str) -> str:
+    """A name nobody has yet: there may be several within a second."""
+    names = (f"{stem}{suffix}.jsonl" for suffix in ("", *(f"-{n}" for n in range(2, 100))))
+    return next((name for name in names if not os.path.lexists(name)), f"{stem}.jsonl")
 
 
 def _step(view: View, present: np.ndarray) -> Step:

@@ -157,21 +157,23 @@ def _labelled(key: str, numbers: Array, label: Callable[[int], Value]) -> Shared
 
 def _happenings(facts: Array, host: Host) -> Shared:
     """event old_state new_state reason."""
-    fields = ("kind", "old_state", "new_state", "flags", "reason")
+    fields = ("kind", "old_state", "new_state", "flags", "reason", "error")
     first, codes = group(*(facts[name] for name in fields))
     one = [facts[name][first].tolist() for name in fields]
     values: dict[str, Sequence[Value]] = {
         "event": [named(wire.KINDS, kind) for kind in one[0]],
         "old_state": [named(wire.STATES, state) for state in one[1]],
         "new_state": [named(wire.STATES, state) for state in one[2]],
-        "reason": [_reason(kind, flags, reason, host) for kind, flags, reason in zip(one[0], one[3], one[4])],
+        "reason": [_reason(host, *of) for of in zip(*one)],
     }
     return Shared(values, codes)
 
 
-def _reason(kind: int, flags: int, reason: int, host: Host) -> str | None:
+def _reason(host: Host, kind: int, _old: int, new: int, flags: int, reason: int, error: int) -> str | None:
     if kind == wire.CONGESTION:
         return named(wire.CA_STATES, reason)
+    if kind == wire.STATE and new == wire.CLOSE and error:
+        return errno.errorcode.get(error, str(error))  # what the application is told: refused, timed out, reset
     if not flags & wire.EVENT_REASON:
         return None
     if kind == wire.RESET_SENT:

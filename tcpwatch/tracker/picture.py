@@ -103,7 +103,7 @@ def _fill_queues(view: np.ndarray, sockets: np.ndarray, at: np.ndarray, hz: int)
     for name in ("send_queue", "recv_queue"):
         view[name][here] = sockets[name][at[here]]
     if hz:
-        moving = here[sockets["state"][at[here]] != wire.LISTEN]
+        moving = here[~np.isin(sockets["state"][at[here]], (wire.LISTEN, wire.SYN_SENT))]  # those have no last data
         view["idle_ms"][moving] = sockets["idle_ticks"][at[moving]] * (1000 / hz)
 
 

@@ -137,6 +137,16 @@ def _find_gone(table: Table, snapshot: Snapshot, named: np.ndarray) -> np.ndarra
     return ended
 
 
+def find_ghosts(rows: np.ndarray, now_ns: int) -> np.ndarray:
+    """The lines of connections that cannot have stayed as they are: in these states the kernel sends again or gives up
+    within two minutes. Their end was lost, and no snapshot reads their namespace."""
+    known_ns = np.maximum(rows["seen_ns"], rows["changed_ns"])
+    passing = np.isin(rows["state"], (wire.SYN_SENT, wire.FIN_WAIT1, wire.LAST_ACK, wire.CLOSING))
+    old = (rows["cookie"] != 0) & (known_ns + np.uint64(_STALE_NS) < now_ns)
+    ghosts: np.ndarray = np.flatnonzero(passing & old & (rows["flags"] & CLOSED == 0)).astype(np.int32)
+    return ghosts
+
+
 def find_stale(rows: np.ndarray, now_ns: int) -> np.ndarray:
     """The lines that wait for a snapshot to say that they are over, and waited in vain: their namespace is not read."""
     known_ns = np.maximum(rows["seen_ns"], rows["changed_ns"])

@@ -8,14 +8,14 @@ import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.frame import Frame, Process, Snapshot
-from tcpwatch.tracker.events import fold_events
+from tcpwatch.tracker.events import fold_events, vanish
 from tcpwatch.tracker.history import History
 from tcpwatch.tracker.log import EventLog
 from tcpwatch.tracker.owners import fold_owners, note_releases
 from tcpwatch.tracker.picture import draw
 from tcpwatch.tracker.pulse import PulseMeter
 from tcpwatch.tracker.rows import LET_GO, SERVER, TOLD
-from tcpwatch.tracker.snapshot import find_stale, fold_snapshot
+from tcpwatch.tracker.snapshot import find_ghosts, find_stale, fold_snapshot
 from tcpwatch.tracker.step import Step
 from tcpwatch.tracker.table import Table
 from tcpwatch.tracker.view import Key, View
@@ -66,6 +66,10 @@ class Tracker:
             self.snapshot, self.sockets = frame.snapshot, frame.snapshot.sockets
             ended = np.concatenate([ended, fold_snapshot(self.table, frame.snapshot, lines)])
             self._note_history(frame)
+        if self._swept_ns == frame.end_ns:
+            ghosts = find_ghosts(self.table.rows, frame.end_ns)
+            vanish(self.table.rows, ghosts)
+            ended = np.concatenate([ended, ghosts])
         if frame.owners is not None:
             fold_owners(self.table, frame.owners)
         self._count(frame, ended)

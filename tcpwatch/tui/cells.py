@@ -107,7 +107,11 @@ def process_text(comm: bytes, pid: int, width: int) -> str:
         return words.clean(comm) or units.UNKNOWN
     name = words.clean(comm) or "?"
     room = max(1, width - len(str(pid)) - 1)
-    return f"{name if len(name) <= room else name[: room - 1] + '…'} {pid}"
+    if words.width(name) > room:
+        while words.width(name) > room - 1:
+            name = name[:-1]
+        name += "…"
+    return f"{name} {pid}"
 
 
 def process_keys(view: View, rows: np.ndarray, which: np.ndarray) -> Sequence[np.ndarray]:

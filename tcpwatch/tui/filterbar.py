@@ -47,9 +47,17 @@ class Fault(Widget):
         error = self.error
         if error is None:
             return ()
-        at = max(0, min(error.column - self.scrolled, self.size.width - len(PROMPT) - 1))
+        at = max(
+            0, min(words.width(error.expression[: error.column]) - self.scrolled, self.size.width - len(PROMPT) - 1)
+        )
         if y == 0:
-            return [(" " * (len(PROMPT) + at) + "^" * error.length, "bad")]
+            return [
+                (
+                    " " * (len(PROMPT) + at)
+                    + "^" * max(1, words.width(error.expression[error.column :][: error.length])),
+                    "bad",
+                )
+            ]
         text = words.clean(error.what if y == 1 else error.cure)
         indent = max(1, min(len(PROMPT) + at, self.size.width - len(text) - 1))
         return [(" " * indent, "plain"), (text, "warn" if y == 1 else "dim")]

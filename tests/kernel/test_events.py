@@ -11,7 +11,7 @@ SERVER_STEPS = ["SYN_RECV", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSE"]
 STEPS = CONNECTIONS * (len(CLIENT_STEPS) + len(SERVER_STEPS) - 2)
 
 
-def by_connection(events: list[Record]) -> dict[str, list[Record]]:
+def by_connection(events: list[Record]) -> dict[str | None, list[Record]]:
     found = defaultdict(list)
     for event in events:
         found[event["conn"]].append(event)
@@ -42,7 +42,11 @@ def test_every_event_names_its_ends(room: Namespace, talk: Talk) -> None:
         talk.open()
         talk.hang_up(talk.client)
         events = watch.until(STEPS)
-    for told in by_connection(events).values():
+    connections = by_connection(events)
+    # a machine that stood still for a moment sends a FIN again, and resets the answer that comes for nobody
+    for stray in connections.pop(None, ()):
+        assert (stray["event"], stray["reason"]) == ("reset_sent", "NO_SOCKET"), stray
+    for told in connections.values():
         assert len({(event["laddr"], event["lport"], event["raddr"], event["rport"]) for event in told[1:]}) == 1, told
         assert told[0]["lport"] in (told[1]["lport"], None), told
         assert {event["netns"] for event in told} == {room.name}

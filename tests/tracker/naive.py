@@ -103,6 +103,8 @@ class Naive:
                 self.released(release)
         if frame.snapshot is not None:
             self.snapshot(frame.snapshot, named)
+        if self.swept_ns == frame.end_ns:
+            self.lay_ghosts(frame.end_ns)
         if frame.owners is not None:
             self.owners(records(frame.owners))
         for life in self.ended:
@@ -311,6 +313,13 @@ class Naive:
         for life, holders in held.items():
             youngest = max(holders, key=lambda one: int(one["start_ns"]))
             life.owner, life.owner_start_ns = (youngest["pid"], youngest["comm"]), youngest["start_ns"]
+
+    def lay_ghosts(self, now_ns: int) -> None:
+        for life in self.lives:
+            passing = life.state in (wire.SYN_SENT, wire.FIN_WAIT1, wire.LAST_ACK, wire.CLOSING)
+            if passing and not life.has(rows.CLOSED) and life.known_ns() + STALE_NS < now_ns:
+                life.vanish()
+                self.ended.append(life)
 
     def released(self, release: Record) -> None:
         life = self.current.get((release["netns"], release["cookie"]))

@@ -272,6 +272,15 @@ def test_the_youngest_process_owns() -> None:
     assert tracker.view().connections["pid"].tolist() == [11]
 
 
+def test_ghosts_are_laid() -> None:
+    """Its end was lost and no snapshot reads its namespace: nothing stays in SYN_SENT for three minutes unheard of."""
+    tracker = Tracker()
+    tracker.fold(frame(1, moves((7, 2), netns=77, at=0.5)))
+    lives = [life for second in range(2, 300, 5) for life in tracker.fold(frame(second)).lives]
+    assert [(life["netns"], life["closed_ns"]) for life in lives] == [(77, 0)]
+    assert len(tracker.table) == 0
+
+
 def test_the_process_that_listens_is_not_blamed() -> None:
     """A child may have accepted the connection and be gone: better no process than the wrong one."""
     tracker = Tracker()
