@@ -25,7 +25,7 @@ def main() -> int:
         raise session.error
     assert tracker.frame is not None
     seen, lost = (int(tracker.frame.tally[name].sum()) for name in ("seen", "lost"))
-    sys.stderr.write(f"tcpwatch: {seen} events seen, {source.delivered} delivered, {lost} lost\n")
+    sys.stderr.write(f"tcpwatch: {seen} events seen, {int(source.delivered.sum())} delivered, {lost} lost\n")
     return 0
 
 
