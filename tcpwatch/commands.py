@@ -15,6 +15,7 @@ from tcpwatch import wire
 from tcpwatch.errors import KernelLacks, NotPermitted, TcpwatchError, UsageError
 from tcpwatch.frame import Frame, Probe
 from tcpwatch.kernel import namespaces
+from tcpwatch.kernel.memory import return_large_blocks
 from tcpwatch.kernel.programs import Knobs, Programs
 from tcpwatch.kernel.source import KernelSource, Pace
 from tcpwatch.narration import say
@@ -96,6 +97,7 @@ def _live(options: Namespace, expression: str) -> int:
     from tcpwatch.text import export
     from tcpwatch.tui.app import run as show
 
+    return_large_blocks()
     # The filter can be changed at any time, so none of it is left to the kernel
     source = _source(options, None, _SCREEN, time_wait=True)
     session = Session(source, Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000))

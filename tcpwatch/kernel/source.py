@@ -3,8 +3,10 @@ snapshot of all sockets and asks who owns them. Knows when to look; what the fac
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +20,9 @@ from tcpwatch.kernel.programs import Knobs, Programs
 from tcpwatch.kernel.ring import Ring
 
 DRAIN_LIMIT = 1 << 17  # records per frame: bounds a frame's memory (22 MB) and the time until the next look
+# Of the thread that drains. The ring fills while it waits for a CPU: on a machine whose cores are all busy a fair share
+# is not enough, and what is lost then is just what somebody wants to see.
+_PRIORITY = -10
 _CLOCK_STEP_NS = 10_000_000  # what the wall clock may drift before times are told by its new reading
 _REFRESH_OWNERS_S = 10.0
 _RELOOK_S = 5.0  # how often /proc is searched for namespaces that appeared without an event of their own
@@ -111,6 +116,8 @@ class KernelSource:
 
     def frames(self) -> Iterator[Frame]:
         """One frame a tick, at once while the ring holds more than one frame may carry. The first has a snapshot."""
+        with suppress(OSError):  # without CAP_SYS_NICE it stays as it is
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _PRIORITY)
         held: Snapshot | None = None
         mark = 0
         while not self._stopped:
