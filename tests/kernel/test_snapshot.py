@@ -1,11 +1,12 @@
 """Does a snapshot show the same sockets as `ss -tinae`, with the same numbers?"""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from .actor import Actor
-from .namespace import Namespace, join
+from .namespace import DEADLINE_S, Namespace, join
 from .talk import CONNECTIONS, Talk
 from .watch import Record, snapshot
 from .witness import End, Line, count_state, ss, ss_until
@@ -135,11 +136,19 @@ def settled(seen: Lines) -> bool:
     return not any(line.send_queue for line in seen.values() if line.state == "ESTABLISHED")
 
 
+def queues(lines: Lines) -> dict[object, tuple[int, int]]:
+    return {key: (line.recv_queue, line.send_queue) for key, line in lines.items()}
+
+
 def test_full_queues(room: Namespace, talk: Talk) -> None:
     """A peer that does not read: what waits on both sides, the closed window and what limits the sender."""
     talk.open()
     talk.client.do("stuff")
     before, rows, after = between(room)
+    give_up = time.monotonic() + DEADLINE_S
+    while queues(before) != queues(after):  # still on their way into the readers' buffers
+        assert time.monotonic() < give_up
+        before, rows, after = between(room)
     senders = [row for key, row in rows.items() if key[1][1] == talk.port and row["state"] == "ESTABLISHED"]
     readers = [row for key, row in rows.items() if key[0][1] == talk.port and row["state"] == "ESTABLISHED"]
     assert len([row for row in senders if row["send_queue"]]) == CONNECTIONS
