@@ -66,8 +66,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _scale(options: argparse.Namespace, workshop: Workshop) -> Scale:
     if options.quick:
-        return Scale(workshop, options.rounds or 2, seconds=1.0, sockets=4_000, connections=4_000, keys=1)
-    return Scale(workshop, options.rounds or 5, seconds=4.0, sockets=60_000, connections=100_000, keys=3)
+        rounds = options.rounds or 2
+        return Scale(workshop, rounds, rounds, seconds=1.0, sockets=4_000, connections=4_000, keys=1)
+    rounds = options.rounds or 5
+    return Scale(workshop, rounds, 3 * rounds, seconds=2.0, sockets=60_000, connections=100_000, keys=3)
 
 
 def _as_installed(into: Path) -> None:

@@ -11,6 +11,7 @@ from bench.bcc_route import BccRing
 from bench.event import Event
 from bench.feed import Feed
 from tcpwatch.frame import Frame, Host
+from tcpwatch.kernel import memory
 from tcpwatch.kernel.libbpf import library as libbpf_library
 from tcpwatch.kernel.ring import Ring
 from tcpwatch.kernel.source import DRAIN_LIMIT
@@ -25,6 +26,7 @@ Consume = Callable[[], int]
 
 
 def main() -> int:
+    memory.settle()  # as every session does
     route, image, batch, per_second = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     sys.stdout.write(f"{ROUTES[route](image, batch, per_second):.0f}\n")
     return 0

@@ -77,6 +77,7 @@
 
 /* from uapi, fixed for ever */
 enum { FAMILY_INET = 2, FAMILY_INET6 = 10, PROTOCOL_TCP = 6, ENOBUFS = 105 };
+enum { CA_RECOVERY = 3, CA_LOSS = 4 }; /* enum tcp_ca_state */
 /* The kernel's TCP states (include/net/tcp_states.h) */
 enum {
 	ST_ESTABLISHED = 1, ST_SYN_SENT, ST_SYN_RECV, ST_FIN_WAIT1, ST_FIN_WAIT2, ST_TIME_WAIT, ST_CLOSE, ST_CLOSE_WAIT,

@@ -5,9 +5,11 @@
 #ifndef TCPWATCH_EVENT_H
 #define TCPWATCH_EVENT_H
 
+#define PF_EXITING 0x00000004
 #define SOCK_DONE_BIT 1     /* enum sock_flags: set by tcp_fin() alone, so "the peer's FIN has arrived" */
 #define KERNEL_THREAD_FLAG 0x00200000 /* PF_KTHREAD, include/linux/sched.h */
 #define SOCK_KEEPOPEN_BIT 3 /* enum sock_flags: SO_KEEPALIVE */
+#define SOCK_LINGER_BIT 4   /* enum sock_flags: SO_LINGER */
 
 ALWAYS_INLINE void map_ipv4(u8 *address, __be32 ipv4)
 {
@@ -26,6 +28,14 @@ ALWAYS_INLINE void map_ipv4(u8 *address, __be32 ipv4)
 		word_[1] = READ((in6).in6_u.u6_addr32[1]);                                        \
 		word_[2] = READ((in6).in6_u.u6_addr32[2]);                                        \
 		word_[3] = READ((in6).in6_u.u6_addr32[3]);                                        \
+	} while (0)
+
+/* A task's name, likewise; a call would cost 40 ns */
+#define COPY_NAME(name, comm)                                                                     \
+	do {                                                                                      \
+		u64 *word_ = (u64 *)(name);                                                       \
+		word_[0] = READ(((u64 *)(comm))[0]);                                              \
+		word_[1] = READ(((u64 *)(comm))[1]);                                              \
 	} while (0)
 
 /* Addresses and ports of any struct that starts with a sock_common (full, request and time-wait sockets) */
@@ -104,16 +114,19 @@ ALWAYS_INLINE void submit_event(struct tw_event *e)
 ALWAYS_INLINE void note_actor(struct tw_event *e, struct sock *sk)
 {
 	struct task_struct *task;
-	u32 pid;
+	u32 pid, task_flags;
 
 	if (!READ(sk->sk_lock.owned))
 		return;
 	task = CURRENT_TASK();
 	pid = READ(task->tgid);
-	if (!pid || pid == own_pid || READ(task->flags) & KERNEL_THREAD_FLAG)
+	task_flags = READ(task->flags);
+	if (!pid || pid == own_pid || task_flags & KERNEL_THREAD_FLAG)
 		return;
 	e->pid = pid;
-	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	if (task_flags & PF_EXITING)
+		e->flags |= TW_EVENT_EXITING;
+	COPY_NAME(e->comm, task->comm);
 }
 
 ALWAYS_INLINE int closed_by_process(u8 state)
@@ -141,12 +154,16 @@ ALWAYS_INLINE int closer_is_known(u64 cookie)
 ALWAYS_INLINE void note_counters(struct tw_event *e, struct sock *sk)
 {
 	struct tcp_sock *tp = AS_TCP(sk);
+	unsigned long flags;
 
 	if (!tp)
 		return;
+	flags = READ(sk->__sk_common.skc_flags);
 	e->flags |= TW_EVENT_SOCKET;
-	if (READ(sk->__sk_common.skc_flags) & (1 << SOCK_DONE_BIT))
+	if (flags & (1 << SOCK_DONE_BIT))
 		e->flags |= TW_EVENT_FIN_RECEIVED;
+	if (flags & (1 << SOCK_KEEPOPEN_BIT))
+		e->flags |= TW_EVENT_KEEPALIVE;
 	e->bytes_sent = READ(tp->bytes_sent);
 	e->bytes_acked = READ(tp->bytes_acked);
 	e->bytes_received = READ(tp->bytes_received);
@@ -161,6 +178,11 @@ ALWAYS_INLINE void note_counters(struct tw_event *e, struct sock *sk)
 	e->segs_out = READ(tp->segs_out);
 	e->segs_in = READ(tp->segs_in);
 	e->ca_state = READ_BITS_IN(tp, inet_conn, icsk_ca_state);
+	e->probes = READ(tp->inet_conn.icsk_probes_out);
+	if (e->retrans) { /* nothing sent again, nothing got twice */
+		u32 spurious = READ(tp->dsack_dups);
+		e->spurious = spurious > 65535 ? 65535 : spurious;
+	}
 }
 
 /* skc_num is cleared before the last state change (inet_put_port), inet_sport is not */

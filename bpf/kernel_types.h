@@ -35,7 +35,11 @@ struct cgroup { struct kernfs_node *kn; };
 struct sock_cgroup_data { struct cgroup *cgroup; };
 
 struct ns_common { unsigned int inum; };
-struct netns_ipv4 { int sysctl_tcp_keepalive_time; };
+struct netns_ipv4 {
+	int sysctl_tcp_keepalive_time;
+	int sysctl_tcp_keepalive_intvl;
+	u8 sysctl_tcp_keepalive_probes;
+};
 struct net { struct ns_common ns; struct netns_ipv4 ipv4; };
 typedef struct { struct net *net; } possible_net_t;
 
@@ -58,6 +62,7 @@ struct sock_common {
 };
 
 typedef struct { int owned; } socket_lock_t;
+typedef struct { int counter; } atomic_t;
 typedef struct { unsigned int val; } kuid_t;
 
 struct sock {
@@ -69,23 +74,34 @@ struct sock {
 	u16 sk_protocol;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
+	atomic_t sk_drops;
+	unsigned long sk_lingertime;
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
 struct inet_sock { struct sock sk; __be16 inet_sport; };
 struct tcp_congestion_ops { char name[16]; };
 
+struct request_sock_queue { atomic_t qlen; atomic_t young; };
+struct timer_list { unsigned long expires; };
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	struct request_sock_queue icsk_accept_queue;
+	struct timer_list icsk_retransmit_timer;
 	u32 icsk_rto;
 	u32 icsk_pmtu_cookie;
 	const struct tcp_congestion_ops *icsk_ca_ops;
 	u8 icsk_ca_state : 5;
+	u8 icsk_retransmits;
+	u8 icsk_pending;
 	u8 icsk_backoff;
+	u8 icsk_probes_out;
 	struct { u32 lrcvtime; } icsk_ack;
 };
 
 struct tcp_options_received {
+	int ts_recent_stamp;
 	u16 tstamp_ok : 1;
 	u16 wscale_ok : 1;
 	u16 sack_ok : 3;
@@ -112,6 +128,11 @@ struct tcp_sock {
 	u32 chrono_start;
 	u32 chrono_stat[3];
 	u32 write_seq;
+	u32 snd_nxt;
+	u16 advmss;
+	u32 dsack_dups;
+	u8 keepalive_probes;
+	unsigned int keepalive_intvl;
 	u32 lsndtime;
 	u32 mdev_us;
 	u8 ecn_flags;
@@ -145,7 +166,6 @@ struct inet_request_sock {
 };
 struct tcp_request_sock { struct inet_request_sock req; u64 snt_synack; };
 
-struct timer_list { unsigned long expires; };
 struct inet_timewait_sock {
 	struct sock_common __tw_common;
 	volatile unsigned char tw_substate;

@@ -17,6 +17,25 @@ ALWAYS_INLINE u32 segments_of(struct sk_buff *skb)
 	return segments ? segments : 1;
 }
 
+/* What had it sent again: the state of its recovery, and the timer that is being served (tcp_write_timer_handler() takes
+ * a retransmission's off before it acts, a probe's after) */
+ALWAYS_INLINE u32 cause_of(struct sock *sk)
+{
+	struct tcp_sock *tp = AS_TCP(sk);
+	u8 state = READ(sk->__sk_common.skc_state), ca_state;
+
+	if (state == ST_SYN_SENT)
+		return TW_CAUSE_SYN;
+	if (!tp)
+		return TW_CAUSE_UNKNOWN;
+	ca_state = READ_BITS_IN(tp, inet_conn, icsk_ca_state);
+	if (ca_state == CA_LOSS)
+		return READ(tp->snd_wnd) ? TW_CAUSE_TIMEOUT : TW_CAUSE_ZERO_WINDOW;
+	if (ca_state == CA_RECOVERY)
+		return TW_CAUSE_FAST;
+	return READ(tp->inet_conn.icsk_pending) == TW_PENDING_LOSS_PROBE ? TW_CAUSE_PROBE : TW_CAUSE_UNKNOWN;
+}
+
 ALWAYS_INLINE void synack_event(struct sock *listener, struct request_sock *req)
 {
 	struct tcp_request_sock *treq = AS_REQUEST(req);
@@ -36,6 +55,7 @@ ALWAYS_INLINE void synack_event(struct sock *listener, struct request_sock *req)
 	COPY_ENDPOINTS(e, req->__req_common);
 	e->old_state = e->new_state = ST_SYN_RECV;
 	e->count = READ(req->num_retrans) + 1; /* counted after this hook, tcp_rtx_synack() */
+	e->cause = TW_CAUSE_SYNACK;
 	e->mss = READ(req->mss);
 	if (treq)
 		e->since_ns = READ(treq->snt_synack) * 1000;
@@ -45,11 +65,18 @@ ALWAYS_INLINE void synack_event(struct sock *listener, struct request_sock *req)
 ALWAYS_INLINE void reset_event(struct sock *sk, u32 kind, u32 reason, u32 flags)
 {
 	struct tw_event *e = socket_event(sk, kind);
+	struct tcp_sock *tp;
 
 	if (!e)
 		return;
 	e->reason = reason;
 	e->flags |= flags;
+	note_actor(e, sk);
+	if (READ(sk->__sk_common.skc_flags) & (1 << SOCK_LINGER_BIT) && !READ(sk->sk_lingertime))
+		e->flags |= TW_EVENT_LINGER;
+	tp = AS_TCP(sk);
+	if (tp && READ(tp->rcv_nxt) - READ(tp->copied_seq) > !!(e->flags & TW_EVENT_FIN_RECEIVED))
+		e->flags |= TW_EVENT_UNREAD;
 	submit_event(e);
 }
 
@@ -69,10 +96,32 @@ ALWAYS_INLINE u32 at_least_0(u32 difference)
 	return (int)difference < 0 ? 0 : difference;
 }
 
-ALWAYS_INLINE void describe_listener(struct tw_socket *s, struct sock *sk)
+ALWAYS_INLINE void describe_listener(struct tw_socket *s, struct sock *sk, struct tcp_sock *tp, u32 jiffies)
 {
+	u32 overflow = READ(tp->rx_opt.ts_recent_stamp); /* tcp_synq_overflow(), only where cookies are sent */
+
 	s->recv_queue = READ(sk->sk_ack_backlog);
 	s->send_queue = READ(sk->sk_max_ack_backlog);
+	s->half_open = READ(tp->inet_conn.icsk_accept_queue.qlen.counter);
+	s->half_open_young = READ(tp->inet_conn.icsk_accept_queue.young.counter);
+	s->drops = READ(sk->sk_drops.counter);
+	if (overflow)
+		s->overflow_ticks = age(jiffies, overflow) + 1;
+}
+
+/* The socket's own settings, else the namespace's: keepalive_time_when() and friends */
+ALWAYS_INLINE void describe_keepalive(struct tw_socket *s, struct tcp_sock *tp, struct net *net)
+{
+	s->options |= TW_KEEPALIVE;
+	s->keepalive_ticks = READ(tp->keepalive_time);
+	if (!s->keepalive_ticks)
+		s->keepalive_ticks = READ(net->ipv4.sysctl_tcp_keepalive_time);
+	s->interval_ticks = READ(tp->keepalive_intvl);
+	if (!s->interval_ticks)
+		s->interval_ticks = READ(net->ipv4.sysctl_tcp_keepalive_intvl);
+	s->probes_most = READ(tp->keepalive_probes);
+	if (!s->probes_most)
+		s->probes_most = READ(net->ipv4.sysctl_tcp_keepalive_probes);
 }
 
 ALWAYS_INLINE void describe_options(struct tw_socket *s, struct sock *sk, struct tcp_sock *tp)
@@ -98,12 +147,8 @@ ALWAYS_INLINE void describe_options(struct tw_socket *s, struct sock *sk, struct
 		s->options |= TW_APP_LIMITED;
 	if (flags & (1 << SOCK_DONE_BIT))
 		s->options |= TW_FIN_RECEIVED;
-	if (flags & (1 << SOCK_KEEPOPEN_BIT)) {
-		s->options |= TW_KEEPALIVE;
-		s->keepalive_ticks = READ(tp->keepalive_time);
-		if (!s->keepalive_ticks)
-			s->keepalive_ticks = READ(READ(sk->__sk_common.skc_net.net)->ipv4.sysctl_tcp_keepalive_time);
-	}
+	if (flags & (1 << SOCK_KEEPOPEN_BIT))
+		describe_keepalive(s, tp, READ(sk->__sk_common.skc_net.net));
 }
 
 /* tcp_info's chronographs, as tcp_get_info_chrono_stats() adds them up: the running one is still open */
@@ -121,7 +166,7 @@ ALWAYS_INLINE void describe_chronographs(struct tw_socket *s, struct tcp_sock *t
 	s->sndbuf_limited_ticks = sndbuf;
 }
 
-ALWAYS_INLINE void describe_path(struct tw_socket *s, struct sock *sk, struct tcp_sock *tp)
+ALWAYS_INLINE void describe_path(struct tw_socket *s, struct sock *sk, struct tcp_sock *tp, u32 jiffies)
 {
 	u32 interval_us = READ(tp->rate_interval_us);
 	unsigned long pacing = READ(sk->sk_pacing_rate);
@@ -139,6 +184,13 @@ ALWAYS_INLINE void describe_path(struct tw_socket *s, struct sock *sk, struct tc
 	s->lost = READ(tp->lost_out);
 	s->rto_ticks = READ(tp->inet_conn.icsk_rto);
 	s->backoff = READ(tp->inet_conn.icsk_backoff);
+	s->timeouts = READ(tp->inet_conn.icsk_retransmits);
+	s->probes = READ(tp->inet_conn.icsk_probes_out);
+	s->pending = READ(tp->inet_conn.icsk_pending);
+	if (s->pending)
+		s->pending_ticks = at_least_0((u32)READ(tp->inet_conn.icsk_retransmit_timer.expires) - jiffies);
+	s->spurious = READ(tp->dsack_dups);
+	s->advmss = READ(tp->advmss);
 	s->pacing_rate = pacing == ~0UL ? ~0ULL : pacing;
 	if (interval_us) /* tcp_compute_delivery_rate() */
 		s->delivery_rate = (u64)READ(tp->rate_delivered) * s->mss * 1000000 / interval_us;
@@ -152,7 +204,7 @@ ALWAYS_INLINE void describe_full(struct tw_socket *s, struct sock *sk, struct tc
 	if (HAS(sk->sk_cgrp_data.cgroup))
 		s->cgroup = READ(READ(READ(sk->sk_cgrp_data.cgroup)->kn)->id);
 	if (s->state == ST_LISTEN) {
-		describe_listener(s, sk);
+		describe_listener(s, sk, tp, jiffies);
 		return;
 	}
 	s->bytes_sent = READ(tp->bytes_sent);
@@ -163,11 +215,12 @@ ALWAYS_INLINE void describe_full(struct tw_socket *s, struct sock *sk, struct tc
 	s->segs_out = READ(tp->segs_out);
 	s->segs_in = READ(tp->segs_in);
 	s->send_queue = at_least_0(READ(tp->write_seq) - READ(tp->snd_una));
+	s->unsent = at_least_0(READ(tp->write_seq) - READ(tp->snd_nxt));
 	s->recv_queue = at_least_0(READ(tp->rcv_nxt) - READ(tp->copied_seq));
 	s->idle_ticks = younger(age(jiffies, READ(tp->lsndtime)), age(jiffies, READ(tp->inet_conn.icsk_ack.lrcvtime)));
 	s->ca_state = READ_BITS_IN(tp, inet_conn, icsk_ca_state);
 	bpf_probe_read_kernel(s->ca_name, sizeof(s->ca_name), (void *)READ(tp->inet_conn.icsk_ca_ops)->name);
-	describe_path(s, sk, tp);
+	describe_path(s, sk, tp, jiffies);
 	describe_options(s, sk, tp);
 	describe_chronographs(s, tp, jiffies);
 }

@@ -73,6 +73,7 @@ TRACEPOINT(tcp_retransmit_skb)
 	if (!e)
 		return 0;
 	e->count = segments_of(skb);
+	e->cause = cause_of(sk);
 	if (retransmit_has_error && ARG(int, 2)) {
 		/* above 0: a queue dropped it, which net_xmit_errno() calls ENOBUFS */
 		e->reason = ARG(int, 2) < 0 ? -ARG(int, 2) : ENOBUFS;

@@ -20,7 +20,13 @@ enum tw_kind {
 	TW_RESET_RECEIVED = 4,
 	TW_CONGESTION = 5,         /* reason = the new enum tcp_ca_state, ca_state = the old one   */
 	TW_RELEASED = 6,           /* pid let go of a socket that had ended by itself (a reset)    */
-	TW_KINDS = 7,
+	/* Made by user space from the namespace's counters, where no hook tells of each; count = how many */
+	TW_COOKIE_SENT = 7,
+	TW_COOKIE_ACCEPTED = 8,
+	TW_COOKIE_REJECTED = 9,
+	TW_LISTEN_OVERFLOW = 10,
+	TW_LISTEN_DROP = 11,
+	TW_KINDS = 12,
 };
 
 /* tw_event.flags */
@@ -28,6 +34,22 @@ enum tw_event_flag {
 	TW_EVENT_SOCKET = 1,       /* came from a full socket: its counters are filled            */
 	TW_EVENT_FIN_RECEIVED = 2, /* the peer's FIN arrived; bytes_received counts it as one byte */
 	TW_EVENT_REASON = 4,       /* reason is the kernel's own                                   */
+	TW_EVENT_EXITING = 8,      /* pid was ending: it did not close the socket, the kernel did  */
+	TW_EVENT_UNREAD = 16,      /* resets: received data had not been read                      */
+	TW_EVENT_LINGER = 32,      /* resets: SO_LINGER with a time of 0                           */
+	TW_EVENT_KEEPALIVE = 64,   /* SO_KEEPALIVE was on                                          */
+};
+
+/* Why a segment was sent again (tw_event.cause) */
+enum tw_cause {
+	TW_CAUSE_UNKNOWN = 0,
+	TW_CAUSE_TIMEOUT = 1,      /* the retransmission timer ran out, and what that recovery repeats     */
+	TW_CAUSE_FAST = 2,         /* duplicate or selective acknowledgements told of a loss               */
+	TW_CAUSE_PROBE = 3,        /* tail-loss probe (RFC 8985)                                           */
+	TW_CAUSE_SYN = 4,
+	TW_CAUSE_SYNACK = 5,
+	TW_CAUSE_ZERO_WINDOW = 6,  /* the peer took its window back and data waits                         */
+	TW_CAUSES = 7,
 };
 
 struct tw_event {
@@ -47,12 +69,13 @@ struct tw_event {
 	u32 min_rtt_us;            /* ~0: no sample                                                      */
 	u32 cwnd;
 	u32 ssthresh;              /* >= 0x7fffffff: not reached yet                                     */
-	u32 mss;
 	u32 retrans;               /* segments retransmitted over the whole life                         */
 	u32 segs_out;
 	u32 segs_in;
-	u32 reason;
 	u32 count;
+	u16 mss;
+	u16 spurious;              /* DSACKs: segments the peer had already got; stops at 65535          */
+	u16 reason;
 	u16 lport;
 	u16 rport;
 	u16 error;                 /* sk_err, an errno                                                   */
@@ -62,6 +85,8 @@ struct tw_event {
 	u8 new_state;
 	u8 ca_state;
 	u8 flags;
+	u8 cause;                  /* enum tw_cause                                                      */
+	u8 probes;                 /* keep-alive or zero-window probes in a row without an answer        */
 	u8 comm[16];               /* of pid; empty when pid is 0                                        */
 };
 
@@ -83,6 +108,15 @@ enum tw_option {
 	TW_CWND_LIMITED = 64,
 	TW_APP_LIMITED = 128,
 	TW_FIN_RECEIVED = 256,
+};
+
+/* The kernel's ICSK_TIME_*: inet_connection_sock.icsk_pending */
+enum tw_pending {
+	TW_PENDING_NONE = 0,
+	TW_PENDING_RETRANSMIT = 1,
+	TW_PENDING_ZERO_WINDOW = 3,
+	TW_PENDING_LOSS_PROBE = 5,
+	TW_PENDING_REORDERING = 6,
 };
 
 struct tw_socket {
@@ -121,6 +155,15 @@ struct tw_socket {
 	u32 busy_ticks;            /* tcp_info's chronographs: time with data to send, of that ...       */
 	u32 rwnd_limited_ticks;    /* ... stopped by the peer's window                                   */
 	u32 sndbuf_limited_ticks;  /* ... stopped by our send buffer                                     */
+	u32 pending_ticks;         /* until the pending timer runs out                                   */
+	u32 interval_ticks;        /* between keep-alive probes                                          */
+	u32 unsent;                /* bytes written and never sent yet                                   */
+	u32 spurious;              /* as in tw_event                                                     */
+	u32 advmss;                /* the largest segment we asked for                                   */
+	u32 drops;                 /* listeners: SYNs and final ACKs dropped since it listens            */
+	u32 half_open;             /* listeners: length of the SYN queue                                 */
+	u32 half_open_young;       /* ... of these, not yet sent a second SYN-ACK                        */
+	u32 overflow_ticks;        /* listeners: since the SYN queue last overflowed; 0: not known to    */
 	u32 uid;
 	u16 lport;
 	u16 rport;
@@ -133,6 +176,10 @@ struct tw_socket {
 	u8 backoff;                /* unanswered retransmission time-outs in a row                       */
 	u8 snd_wscale;
 	u8 rcv_wscale;
+	u8 pending;                /* enum tw_pending: which timer runs                                  */
+	u8 timeouts;               /* retransmission time-outs since anything was acknowledged           */
+	u8 probes;                 /* as in tw_event                                                     */
+	u8 probes_most;            /* keep-alive probes before it gives up                               */
 	u8 reserved[6];
 	u8 ca_name[16];
 };
@@ -161,7 +208,7 @@ struct tw_clock {
 };
 
 _Static_assert(sizeof(struct tw_event) == 168, "tw_event has padding");
-_Static_assert(sizeof(struct tw_socket) == 240, "tw_socket has padding");
+_Static_assert(sizeof(struct tw_socket) == 280, "tw_socket has padding");
 _Static_assert(sizeof(struct tw_owner) == 48, "tw_owner has padding");
 
 #endif

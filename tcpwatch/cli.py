@@ -26,6 +26,7 @@ _FILTER_HELP = (
     "the filter language is ss's and more: state established and ( dport = :443 or comm = nginx ) and rtt > 50ms"
 )
 _RING_MB = 32
+_NAT_TIMEOUT_S = 350.0  # AWS's gateways and balancers; Azure 240, home routers 300 to 1800, Linux 5 days
 
 
 class Parser(ArgumentParser):
@@ -108,12 +109,30 @@ def _add_options(parser: ArgumentParser, command: str) -> None:
         parser.add_argument("--count", type=_count, metavar="N", help="end after so many records")
         parser.add_argument("--format", choices=("text", "jsonl", "csv"), default="text")
     else:
+        parser.add_argument(
+            "--nat-timeout",
+            type=_seconds,
+            default=_NAT_TIMEOUT_S,
+            metavar="S",
+            help=f"silence after which a NAT forgets a connection (default {_NAT_TIMEOUT_S:.0f} s, as AWS's do)",
+        )
         parser.add_argument("--theme", default=None, help=SUPPRESS)
 
 
 def _with_command(argv: list[str]) -> list[str]:
     """Put the command first: `live` is understood where none is named, and options may precede it."""
-    taking = ("-f", "--filter", "--netns", "--duration", "--count", "--format", "--loader", "--ring-mb", "--theme")
+    taking = (
+        "-f",
+        "--filter",
+        "--netns",
+        "--duration",
+        "--count",
+        "--format",
+        "--loader",
+        "--ring-mb",
+        "--theme",
+        "--nat-timeout",
+    )
     skip = False
     for place, word in enumerate(argv):
         if skip:

@@ -15,7 +15,6 @@ from tcpwatch import wire
 from tcpwatch.errors import KernelLacks, NotPermitted, TcpwatchError, UsageError
 from tcpwatch.frame import Frame, Probe
 from tcpwatch.kernel import namespaces
-from tcpwatch.kernel.memory import return_large_blocks
 from tcpwatch.kernel.programs import Knobs, Programs
 from tcpwatch.kernel.source import KernelSource, Pace
 from tcpwatch.narration import say
@@ -97,10 +96,11 @@ def _live(options: Namespace, expression: str) -> int:
     from tcpwatch.text import export
     from tcpwatch.tui.app import run as show
 
-    return_large_blocks()
     # The filter can be changed at any time, so none of it is left to the kernel
     source = _source(options, None, _SCREEN, time_wait=True)
-    session = Session(source, Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000))
+    session = Session(
+        source, Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000, nat_timeout_s=options.nat_timeout)
+    )
     session.start()
     show(session, expression, loader="core", theme=options.theme, seconds=options.duration, export=export.connections)
     return 0
@@ -192,7 +192,7 @@ def _admit_blindness(source: KernelSource, netns: int) -> None:
 
 
 def _summarise(source: KernelSource, frame: Frame) -> None:
-    shown = slice(len(wire.EVENT_KINDS))
+    shown = wire.SHOWN_KINDS
     seen, lost = (int(frame.tally[column][shown].sum()) for column in ("seen", "lost"))
     say(f"tcpwatch: {seen} events seen, {int(source.delivered[shown].sum())} delivered, {lost} lost")
     if frame.tally["lost"].any():

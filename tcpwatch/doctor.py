@@ -54,6 +54,7 @@ def report(facts: Facts) -> Report:
     findings = (
         _verdict(facts, failure),
         *map(_probe, facts.probes),
+        *_cookies(facts.probes),
         *_privileges(facts),
         *_machine(facts.machine, any(probe.attached for probe in facts.probes)),
         Finding("machine", "ring", "info", f"{facts.ring_bytes / 2**20:g} MiB", "for events not read yet (--ring-mb)"),
@@ -93,6 +94,15 @@ def _probe(probe: Probe) -> Finding:
     reason = f"{probe.reason}: {probe.without}" if probe.without else probe.reason
     cure = privileges.cure(privileges.NEEDED) if probe.refused else ""
     return Finding("probe", f"{probe.kind}/{probe.name}", status, probe.purpose, reason, cure)
+
+
+def _cookies(probes: Sequence[Probe]) -> Iterable[Finding]:
+    """Where the numbers of SYN cookies come from."""
+    attached = {(probe.kind, probe.name) for probe in probes if probe.attached}
+    if ("iter", "tcp") in attached and not {"fentry", "fexit"} & {kind for kind, _ in attached}:
+        source = "counted per namespace, and attributed to the listener in overflow"
+        reason = "no hook on functions serves here, so the peer of each is not known"
+        yield Finding("probe", "SYN cookies", "info", source, reason)
 
 
 def _privileges(facts: Facts) -> Iterable[Finding]:

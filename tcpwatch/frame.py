@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tcpwatch import wire
+from tcpwatch.counters import COUNTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Snapshot:
     end_ns: int
     sockets: np.ndarray  # wire.SOCKET
     namespaces: frozenset[int]  # the ones that were read; sockets of others are absent, not gone
+    counts: np.ndarray = field(default_factory=lambda: np.empty(0, COUNTS))  # one line per namespace with sockets
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Frame:
     processes: tuple[Process, ...] = ()  # newly seen ones
     cgroups: tuple[tuple[int, str], ...] = ()  # newly seen: (inode number, path)
     namespaces: tuple[tuple[int, str], ...] = ()  # newly seen or renamed: (inode number, name as `ip netns` knows it)
+    settings: tuple[tuple[int, tuple[tuple[str, str], ...]], ...] = ()  # newly read or changed: (inode number, sysctls)
     tally: np.ndarray = field(default_factory=lambda: np.zeros(len(wire.KINDS), wire.TALLY))
     probes: tuple[Probe, ...] = ()
     final: bool = False  # the session ends with it: nothing more will come that could complete a story

@@ -21,12 +21,13 @@ EVENT = np.dtype(
         ("min_rtt_us", "<u4"),
         ("cwnd", "<u4"),
         ("ssthresh", "<u4"),
-        ("mss", "<u4"),
         ("retrans", "<u4"),
         ("segs_out", "<u4"),
         ("segs_in", "<u4"),
-        ("reason", "<u4"),
         ("count", "<u4"),
+        ("mss", "<u2"),
+        ("spurious", "<u2"),
+        ("reason", "<u2"),
         ("lport", "<u2"),
         ("rport", "<u2"),
         ("error", "<u2"),
@@ -36,6 +37,8 @@ EVENT = np.dtype(
         ("new_state", "u1"),
         ("ca_state", "u1"),
         ("flags", "u1"),
+        ("cause", "u1"),
+        ("probes", "u1"),
         ("comm", "S16"),
     ]
 )
@@ -77,6 +80,15 @@ SOCKET = np.dtype(
         ("busy_ticks", "<u4"),
         ("rwnd_limited_ticks", "<u4"),
         ("sndbuf_limited_ticks", "<u4"),
+        ("pending_ticks", "<u4"),
+        ("interval_ticks", "<u4"),
+        ("unsent", "<u4"),
+        ("spurious", "<u4"),
+        ("advmss", "<u4"),
+        ("drops", "<u4"),
+        ("half_open", "<u4"),
+        ("half_open_young", "<u4"),
+        ("overflow_ticks", "<u4"),
         ("uid", "<u4"),
         ("lport", "<u2"),
         ("rport", "<u2"),
@@ -89,6 +101,10 @@ SOCKET = np.dtype(
         ("backoff", "u1"),
         ("snd_wscale", "u1"),
         ("rcv_wscale", "u1"),
+        ("pending", "u1"),
+        ("timeouts", "u1"),
+        ("probes", "u1"),
+        ("probes_most", "u1"),
         ("reserved", "u1", 6),
         ("ca_name", "S16"),
     ]
@@ -113,12 +129,26 @@ STRUCTS = {"tw_event": EVENT, "tw_socket": SOCKET, "tw_owner": OWNER, "tw_tally"
 
 # enum tw_kind
 STATE, RETRANSMIT, SYNACK_RETRANSMIT, RESET_SENT, RESET_RECEIVED, CONGESTION, RELEASED = range(7)
-KINDS = ("state", "retransmit", "synack_retransmit", "reset_sent", "reset_received", "congestion", "released")
+COOKIE_SENT, COOKIE_ACCEPTED, COOKIE_REJECTED, LISTEN_OVERFLOW, LISTEN_DROP = range(7, 12)
+KINDS = (
+    *("state", "retransmit", "synack_retransmit", "reset_sent", "reset_received", "congestion", "released"),
+    *("syn_cookie_sent", "syn_cookie_accepted", "syn_cookie_rejected", "listen_overflow", "listen_drop"),
+)
 
-EVENT_KINDS = KINDS[:RELEASED]  # what faces show; a release only says whose a socket was
+# What faces show: a release only says whose a socket was
+SHOWN_KINDS = np.array([kind for kind in range(len(KINDS)) if kind != RELEASED])
 
 # enum tw_event_flag
-EVENT_SOCKET, EVENT_FIN_RECEIVED, EVENT_REASON = 1, 2, 4
+EVENT_SOCKET, EVENT_FIN_RECEIVED, EVENT_REASON, EVENT_EXITING, EVENT_UNREAD, EVENT_LINGER, EVENT_KEEPALIVE = (
+    1 << i for i in range(7)
+)
+
+# enum tw_cause
+UNKNOWN_CAUSE, TIMEOUT, FAST, LOSS_PROBE, SYN, SYNACK, ZERO_WINDOW = range(7)
+CAUSES = (None, "timeout", "fast", "tail_loss_probe", "syn", "syn_ack", "zero_window")
+
+# enum tw_pending
+PENDING_NONE, PENDING_RETRANSMIT, PENDING_ZERO_WINDOW, PENDING_LOSS_PROBE, PENDING_REORDERING = 0, 1, 3, 5, 6
 
 # enum tw_sort
 FULL, REQUEST, TIME_WAIT_SORT = range(3)

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from hypothesis import configuration
+from hypothesis import HealthCheck, configuration, settings
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 
@@ -16,6 +16,9 @@ def pytest_configure(config: pytest.Config) -> None:
     home = tempfile.TemporaryDirectory(prefix="tcpwatch-hypothesis-")
     config.add_cleanup(home.cleanup)
     configuration.set_hypothesis_home_dir(home.name)
+    # A machine that is slow for a moment is no fault of what is tested; what has to be fast has a test that times it
+    settings.register_profile("tcpwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("tcpwatch")
 
 
 @pytest.hookimpl(wrapper=True)

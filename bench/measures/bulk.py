@@ -3,12 +3,11 @@
 import json
 import subprocess
 
-from bench import progress
 from bench.figures import Figure, Result, at_least
 from bench.room import Room
 from bench.scale import Scale
 from bench.tools import find
-from bench.turns import AGAIN, UNWATCHED, kept, name_of, noise, unwatched
+from bench.turns import Turn, kept, noise, take_turns
 from bench.watchers import Watcher, Watching, libbpf_tool, tcpwatch
 
 _SPARE_S = 30
@@ -16,28 +15,22 @@ _SPARE_S = 30
 
 def measure(scale: Scale) -> Result:
     watchers = (tcpwatch("tcpwatch life", "life", "--format", "jsonl"), libbpf_tool("tcplife"))
-    order: list[Watcher | str] = [UNWATCHED, *watchers, AGAIN]
-    rates: dict[str, list[float]] = {name_of(one): [] for one in order}
-    for round_ in range(scale.rounds):
-        first = round_ % len(order)
-        for one in order[first:] + order[:first]:
-            progress.say(f"round {round_ + 1}/{scale.rounds}: {name_of(one)}")
-            rates[name_of(one)].append(_watched(one, scale.seconds))
+    turns = take_turns(watchers, scale.passes, lambda watcher: Turn(_watched(watcher, scale.seconds)))
     ours, peer = watchers
     figures = [
-        Figure("no tool", unwatched(rates), "Gbit/s"),
-        noise(rates),
-        kept(rates, ours.name, at_least(0.99)),
-        kept(rates, peer.name),
+        Figure("no tool", turns.unwatched, "Gbit/s"),
+        noise(turns),
+        kept(turns, ours.name, at_least(0.99)),
+        kept(turns, peer.name),
     ]
     how = f"iperf3, one stream over loopback in a namespace of its own, {scale.seconds:g} s a run."
     return Result("bulk", "Throughput kept while watching", how, figures)
 
 
-def _watched(one: Watcher | str, seconds: float) -> float:
-    if isinstance(one, str):
+def _watched(watcher: Watcher | None, seconds: float) -> float:
+    if watcher is None:
         return throughput(seconds)
-    with Watching(one):
+    with Watching(watcher):
         return throughput(seconds)
 
 

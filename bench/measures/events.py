@@ -1,8 +1,12 @@
 """What it costs to write every event down, and whether every one is there."""
 
+from pathlib import Path
+
+from bench import load
 from bench.figures import Figure, Result, at_least, at_most
+from bench.room import Room
 from bench.scale import Scale
-from bench.turns import Turn, cpu, kept, noise, rates, take_turns, unwatched
+from bench.turns import Turn, cpu, kept, noise, run_load, take_turns
 from bench.watchers import Watcher, libbpf_tool, tcpwatch
 
 _PAIRS = 2
@@ -15,25 +19,30 @@ def measure(scale: Scale) -> Result:
     told: list[float] = []
     lost: list[float] = []
 
-    def look(watcher: Watcher, turn: Turn) -> None:
-        if watcher is ours:
-            missing.append(turn.done.state_changes - _state_records(turn))
-            lost.append(lost_of(turn.narration))
-        else:
-            told.append(_lines(turn) / (turn.done.state_changes + turn.done.connections))
+    offered: list[float] = []
 
-    turns = take_turns(scale.workshop, (ours, peer), _PAIRS, scale.seconds, scale.rounds, look)
-    offered = [turn.done.state_changes / turn.done.seconds / 1000 for turn in turns[_NAME]]
-    measured = rates(turns)
+    def look_at_ours(done: load.Done, room: Room, out: Path, narration: str) -> None:
+        offered.append(done.state_changes / done.seconds / 1000)
+        missing.append(done.state_changes - _state_records(out, room.name))
+        lost.append(lost_of(narration))
+
+    def look_at_peer(done: load.Done, _room: Room, out: Path, _narration: str) -> None:
+        told.append(_lines(out) / (done.state_changes + done.connections))
+
+    def run(watcher: Watcher | None) -> Turn:
+        look = look_at_ours if watcher is ours else look_at_peer
+        return run_load(scale.workshop, _PAIRS, scale.seconds, watcher, look)
+
+    turns = take_turns((ours, peer), scale.passes, run)
     figures = [
-        Figure("no tool", [rate / 1000 for rate in unwatched(measured)], "k/s"),
-        noise(measured),
-        kept(measured, _NAME, at_least(0.90)),
+        Figure("no tool", [rate / 1000 for rate in turns.unwatched], "k/s"),
+        noise(turns),
+        kept(turns, _NAME, at_least(0.90)),
         cpu(turns, _NAME),
         Figure(f"{_NAME}: state changes written", offered, "k/s"),
         Figure(f"{_NAME}: state changes made and not in the file", missing, "", at_most(0)),
         Figure(f"{_NAME}: lost, by its summary", lost, "", at_most(0)),
-        kept(measured, peer.name),
+        kept(turns, peer.name),
         cpu(turns, peer.name),
         Figure(f"{peer.name}: lines, of the changes made", told),
     ]
@@ -60,12 +69,12 @@ def summary(narration: str) -> tuple[int, int, int]:
     return seen, delivered, lost
 
 
-def _state_records(turn: Turn) -> int:
-    ours, state = b'"netns":"%s"' % turn.room.encode(), b'"event":"state"'
-    with turn.out.open("rb") as lines:
+def _state_records(out: Path, room: str) -> int:
+    ours, state = b'"netns":"%s"' % room.encode(), b'"event":"state"'
+    with out.open("rb") as lines:
         return sum(ours in line and state in line for line in lines)
 
 
-def _lines(turn: Turn) -> int:
-    with turn.out.open("rb") as lines:
+def _lines(out: Path) -> int:
+    with out.open("rb") as lines:
         return sum(1 for _ in lines) - 1  # the header

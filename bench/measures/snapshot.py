@@ -17,7 +17,7 @@ from bench.tools import find
 from bench.workshop import ROOT
 from tcpwatch import wire
 from tcpwatch.frame import Frame, Host, Snapshot
-from tcpwatch.kernel import namespaces
+from tcpwatch.kernel import memory, namespaces
 from tcpwatch.kernel.iterators import read_all
 from tcpwatch.kernel.programs import Knobs, Programs
 from tcpwatch.tracker.tracker import Tracker
@@ -75,6 +75,7 @@ def measure(scale: Scale) -> Result:
     with Room() as room, Crowd(scale.workshop.crowd(), room, scale.sockets // 2):
         ss = room.inside(find("ss"), "-tinH")
         whole = [sys.executable, "-m", "tcpwatch", "snapshot", "--format", "jsonl", "--netns", room.name]
+        memory.settle()  # as every session does
         glances = Glances(room)
         glances.take()  # so that each round's reads have an array of the right size, as from the second tick on
         for round_ in range(scale.rounds):

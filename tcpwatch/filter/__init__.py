@@ -23,7 +23,7 @@ class Filter:
     def mask(self, columns: Columns, names: Names | None = None) -> np.ndarray:
         """(rows,) bool: True where the expression is certainly true.
 
-        columns: a structured array (tracker.rows.CONNECTION) or arrays of one length by name. A column that is absent,
+        columns: a structured array (rows.CONNECTION) or arrays of one length by name. A column that is absent,
         a NaN, a pid, cgroup, netns, role, family or state of 0 and an empty comm make what they are compared with
         unknown; `not` of unknown is unknown, and unknown rows are left out."""
         first = columns if isinstance(columns, np.ndarray) else next(iter(columns.values()), ())

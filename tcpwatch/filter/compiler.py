@@ -8,6 +8,7 @@ from tcpwatch.filter import conditions, fields, syntax, values
 from tcpwatch.filter.conditions import Condition, Join, Number
 from tcpwatch.filter.fields import Field
 from tcpwatch.filter.syntax import Bare, Comparison, Node, Not, Word
+from tcpwatch.verdicts import CODES
 
 # wire's addresses and ports by end
 _SIDES = {
@@ -183,6 +184,12 @@ def _name(field: Field, sign: str, word: Word) -> Condition:
     return conditions.Text(field.columns[0], text, sign == "=")
 
 
+def _verdict(field: Field, sign: str, word: Word) -> Condition:
+    among = frozenset(range(1, len(CODES)))
+    numbers = values.verdicts(field, word)
+    return conditions.OneOf("verdict", numbers if sign == "=" else among - numbers, among)
+
+
 def _cgroup(field: Field, sign: str, word: Word) -> Condition:
     return conditions.Cgroup("cgroup", values.cgroup(field, word), sign == "=")
 
@@ -199,6 +206,7 @@ _BUILD: dict[fields.Kind, Callable[[Field, str, Word], Condition]] = {
     fields.ROLE: _role,
     fields.PID: _pid,
     fields.NAME: _name,
+    fields.VERDICT: _verdict,
     fields.CGROUP: _cgroup,
     fields.NETNS: _netns,
 }

@@ -182,24 +182,25 @@ def _range(sign: str, port: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class State(_Column):
-    """The kernel's state is one of these numbers; 0 is unknown."""
+class OneOf(_Column):
+    """A column of small numbers is one of these, of all that there are; 0 is unknown."""
 
-    states: frozenset[int]
+    numbers: frozenset[int]
+    among: frozenset[int]
 
     def certain(self, values: np.ndarray, names: Names) -> np.ndarray:
         listed = np.zeros(256, bool)
-        listed[list(self.states)] = True
+        listed[list(self.numbers)] = True
         result: np.ndarray = listed[values]
         return result
 
     def opposite(self) -> Condition:
-        return states(STATES - self.states)
+        return replace(self, numbers=self.among - self.numbers)
 
 
 def states(numbers: frozenset[int]) -> Condition:
     """All states hold for a socket of unknown state, too: `state all` is what people type to say `no condition`."""
-    return Constant(bool(numbers)) if numbers in (STATES, frozenset()) else State("state", numbers)
+    return Constant(bool(numbers)) if numbers in (STATES, frozenset()) else OneOf("state", numbers, STATES)
 
 
 def _begin(values: np.ndarray, wanted: bytes, bits: int) -> np.ndarray:

@@ -33,6 +33,7 @@ FAMILY = Kind("inet or inet6")
 ROLE = Kind("client or server")
 PID = Kind("a process id such as 812", _ORDER)
 NAME = Kind("a name such as nginx or ng*", _GLOB)
+VERDICT = Kind("a verdict such as refused or reset*", _GLOB)
 CGROUP = Kind("a path such as /system.slice/nginx.service", _GLOB)
 NETNS = Kind("a name, an inode number or a path such as /run/netns/blue", _GLOB)
 LATENCY = Kind("a time such as 50ms", _ORDER, _US, measure=True)
@@ -91,7 +92,7 @@ FIELDS = (
     Field("age", SPAN, "s", "since the connection was opened", ("age_ms",)),
     Field("idle", SPAN, "s", "since data last went either way", ("idle_ms",)),
     Field("state_age", SPAN, "s", "since the present state was entered", ("state_ms",)),
-    Field("verdict", NAME, "", "why the connection ended as it did, in one word", ("verdict",)),
+    Field("verdict", VERDICT, "", "why it ended as it did, or what ails it now: see verdicts.md", ("verdict",)),
 )
 BY_NAME = {field.name: field for field in FIELDS}
 

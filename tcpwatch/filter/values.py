@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from tcpwatch import wire
 from tcpwatch.errors import FilterError
 from tcpwatch.filter import fields, machine
+from tcpwatch.filter.conditions import pattern
 from tcpwatch.filter.fields import Field
 from tcpwatch.filter.syntax import Word, shown
+from tcpwatch.verdicts import CODES
 
 _NUMBER = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(.*)", re.DOTALL)
 _INTEGER = re.compile(r"0x[0-9a-f]+|0|[1-9][0-9]*", re.IGNORECASE)
@@ -195,6 +197,18 @@ def name(field: Field, word: Word) -> str:
     if not word.text:
         raise misfit(field, word)
     return word.text
+
+
+def verdicts(field: Field, word: Word) -> frozenset[int]:
+    """The numbers of the verdicts that a name, or a pattern, means."""
+    text = name(field, word).lower().replace("-", "_")
+    known = {number: code for number, code in enumerate(CODES) if code}
+    found = frozenset(number for number, code in known.items() if pattern(text).fullmatch(code))
+    if not found:
+        close = fields.nearest(text, tuple(known.values()))
+        cure = f"did you mean `{field.name} = {close}`?" if close else f"the verdicts are {', '.join(known.values())}"
+        raise word.fault(f"{word.shown} is no verdict", cure)
+    return found
 
 
 def comm(field: Field, word: Word) -> str:

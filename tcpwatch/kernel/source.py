@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tcpwatch import wire
+from tcpwatch.counters import COUNTS
 from tcpwatch.frame import Frame, Host, Process, Snapshot
-from tcpwatch.kernel import namespaces, processes
+from tcpwatch.kernel import counters, memory, namespaces, processes
 from tcpwatch.kernel.cgroups import Cgroups
 from tcpwatch.kernel.iterators import read_all
 from tcpwatch.kernel.programs import Knobs, Programs
 from tcpwatch.kernel.ring import Ring
+from tcpwatch.kernel.settings import Settings
 
 DRAIN_LIMIT = 1 << 17  # records per frame: bounds a frame's memory (22 MB) and the time until the next look
 # Of the thread that drains. The ring fills while it waits for a CPU: on a machine whose cores are all busy a fair share
@@ -60,6 +62,7 @@ class KernelSource:
         self, ring_bytes: int, knobs: Knobs, pace: Pace, known: Mapping[int, namespaces.Place] | None = None
     ) -> None:
         """Attach. known: namespaces that no search may find, by inode number. Raises what Programs raises."""
+        memory.settle()
         self.programs = Programs(ring_bytes, knobs)
         try:
             self._ring = Ring(self.programs.ring, self.programs.ring_bytes)
@@ -76,6 +79,7 @@ class KernelSource:
         self.host = _host(self.programs.reset_reasons)
         self._places: dict[int, namespaces.Place] = {}
         self._names: dict[int, str] = {}
+        self._settings = Settings()
         self._cgroups = Cgroups()
         self._known_cgroups: set[int] = set()
         self._known_processes: set[tuple[int, int, bytes]] = set()
@@ -169,6 +173,7 @@ class KernelSource:
             processes=self._new_processes(owners),
             cgroups=self._new_cgroups(snapshot),
             namespaces=self._new_names(),
+            settings=self._settings.take(),
             tally=self.programs.tally(),
             probes=self.programs.probes,
             shows_time_wait=bool(self._knobs.want_time_wait),
@@ -182,7 +187,7 @@ class KernelSource:
             return None
         self._look_for_namespaces(begin)
         begin_ns = time.monotonic_ns()
-        parts, seen = [], set()
+        parts, counts, seen = [], [], set()
         for inode, place in self._places.items():
             if self._stopped:
                 return None
@@ -192,6 +197,8 @@ class KernelSource:
                 with namespaces.entered(place):
                     if namespaces.has_tcp_sockets():
                         parts.append(read_all(link, wire.SOCKET, self._expected_sockets // len(self._places)))
+                        counts.append(counters.read(inode))
+                        self._settings.look(inode, begin)
                 seen.add(inode)
             except OSError:  # gone, or not ours to enter: its sockets stay unknown, and the frame says which were read
                 continue
@@ -199,7 +206,8 @@ class KernelSource:
         self._expected_sockets = len(sockets)
         self._snapshot_timer.ran(begin, time.monotonic())
         self._look_at_clocks()
-        return Snapshot(begin_ns, time.monotonic_ns(), sockets, frozenset(seen))
+        counted = np.concatenate([np.empty(0, COUNTS), *counts])
+        return Snapshot(begin_ns, time.monotonic_ns(), sockets, frozenset(seen), counted)
 
     def _look_at_clocks(self) -> None:
         """HZ, once it is known, and the wall clock, which somebody may set and a suspend leaves behind."""
@@ -216,6 +224,7 @@ class KernelSource:
         found = self._known_places | namespaces.discover()
         wanted = self._knobs.want_netns
         self._places = {inode: place for inode, place in found.items() if not wanted or inode == wanted}
+        self._settings.forget_all_but(self._places)
 
     def _owners(self) -> np.ndarray | None:
         link = self.programs.link("each_task_file")

@@ -60,6 +60,7 @@ def _span(seconds: float) -> str:
 # A text; texts by value, from 0; or a text made from all values
 _MEANINGS: dict[str, str | tuple[str, ...] | Callable[[Mapping[str, str]], str]] = {
     "net.ipv4.ip_local_port_range": _ports,
+    "net.ipv4.ip_local_reserved_ports": "ports of that range that are never chosen for an outgoing connection",
     "net.ipv4.tcp_tw_reuse": (
         "a port in TIME_WAIT is not reused for a new outgoing connection to the same place",
         "a port in TIME_WAIT for over a second is reused for a new outgoing connection (timestamps needed)",

@@ -2,15 +2,15 @@
 drawn as a dash; widths grow when an address needs it and never shrink again."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from tcpwatch.text.lines import Coded, Column, Decimal, Fixed, join
-from tcpwatch.text.parts import Array, Number, Records, Sequences, Value
+from tcpwatch.text.parts import Array, Number, Records, Sequences, Value, group
 
 DASH = "–"
-_IPV4, _PORT, _PID, _COMM = 15, 5, 7, 16
+_IPV4, _PORT, _PID, _COMM, _VERDICT = 15, 5, 7, 16, 14
 _EVENT, _STATE, _STATES = 18, 11, 26
 _NS_PER_S, _NS_PER_MS = 1_000_000_000, 1_000_000
 
@@ -32,26 +32,25 @@ class _Stream:
             *_clock(records.number("time_ns").values),
             *_owner(records),
             Fixed(" "),
-            self._ends(records),
-            Fixed(" "),
+            *self._ends(records),
         ]
 
-    def _ends(self, records: Records) -> Column:
-        shared = records.shared("laddr")
-        left, right = (list(map(_word, shared.values[name])) for name in ("laddr", "raddr"))
-        self._laddr, self._raddr = max([self._laddr, *map(len, left)]), max([self._raddr, *map(len, right)])
-        ports = (map(_word, shared.values[name]) for name in ("lport", "rport"))
-        texts = [
-            f"{a:<{self._laddr}} {p:>{_PORT}} {b:<{self._raddr}} {q:>{_PORT}}"
-            for a, b, p, q in zip(left, right, *ports)
+    def _ends(self, records: Records) -> list[Column]:
+        left, right = records.shared("laddr"), records.shared("raddr")
+        self._laddr = _widest(self._laddr, left.values["laddr"])
+        self._raddr = _widest(self._raddr, right.values["raddr"])
+        return [
+            Coded([f"{_word(address):<{self._laddr}} " for address in left.values["laddr"]], left.codes),
+            *_numbers(records, ("lport", _PORT, 0)),
+            Coded([f"{_word(address):<{self._raddr}} " for address in right.values["raddr"]], right.codes),
+            *_numbers(records, ("rport", _PORT, 0)),
         ]
-        return Coded(texts, shared.codes)
 
 
 class EventColumns(_Stream):
     _title = f"{'EVENT':<{_EVENT}} {'OLDSTATE -> NEWSTATE':<{_STATES}} {'COUNT':>5} {'RTT(ms)':>9} {'CWND':>6} REASON"
 
-    def lines(self, records: Records) -> bytes:
+    def lines(self, records: Records) -> memoryview:
         what = records.shared("event")
         values = what.values
         happened = [
@@ -72,11 +71,11 @@ class EventColumns(_Stream):
 class LifeColumns(_Stream):
     _title = (
         f"{'TX_KB':>9} {'RX_KB':>9} {'MS':>12} {'ROLE':<6} {'SETUP(ms)':>9} {'RETR':>6} {'RTT(ms)':>9} "
-        f"{'MINRTT(ms)':>10} STATES(ms)"
+        f"{'MINRTT(ms)':>10} {'VERDICT':<{_VERDICT}} STATES(ms)"
     )
 
-    def lines(self, records: Records) -> bytes:
-        role = records.shared("role")
+    def lines(self, records: Records) -> memoryview:
+        role, verdict = records.shared("role"), records.shared("verdict")
         columns = [
             *self._begin(records),
             Decimal(_scaled(records.number("bytes_sent"), 1024), DASH, 9),
@@ -86,6 +85,7 @@ class LifeColumns(_Stream):
             *_numbers(records, ("duration_us", 12, 3)),
             Coded([f"{_word(name):<6} " for name in role.values["role"]], role.codes),
             *_numbers(records, ("handshake_us", 9, 3), ("retrans", 6, 0), ("srtt_us", 9, 3), ("min_rtt_us", 10, 3)),
+            Coded([f"{_word(code):<{_VERDICT}} " for code in verdict.values["verdict"]], verdict.codes),
             *_path(records.sequences("states")),
             Fixed("\n"),
         ]
@@ -94,11 +94,11 @@ class LifeColumns(_Stream):
 
 def _clock(unix_ns: Array) -> list[Column]:
     """HH:MM:SS.mmm, local time, and a space."""
-    seconds, rest = unix_ns // np.uint64(_NS_PER_S), unix_ns % np.uint64(_NS_PER_S)
-    distinct, codes = np.unique(seconds, return_inverse=True)
-    clock = [time.strftime("%H:%M:%S.", time.localtime(second)) for second in distinct.tolist()]
-    thousandths = (rest // np.uint64(_NS_PER_MS)).astype(np.intp)
-    return [Coded(clock, codes), Coded([f"{n:03} " for n in range(1000)], thousandths)]
+    seconds = unix_ns // np.uint64(_NS_PER_S)
+    first, codes = group(seconds)
+    clock = [time.strftime("%H:%M:%S.", time.localtime(second)) for second in seconds[first].tolist()]
+    thousandths = (unix_ns - seconds * np.uint64(_NS_PER_S)) // np.uint64(_NS_PER_MS)
+    return [Coded(clock, codes), Coded([f"{n:03} " for n in range(1000)], thousandths.astype(np.intp))]
 
 
 def _owner(records: Records) -> list[Column]:
@@ -125,14 +125,18 @@ def _states(old: Value, new: Value) -> str:
 
 def _path(states: Sequences) -> Iterator[Column]:
     """`SYN_SENT:0.031 ESTABLISHED:12.400 TIME_WAIT`, milliseconds; only the name where the time is unknown."""
-    yield Coded(["", DASH], (states.lengths == 0).astype(np.intp))
+    yield Coded(["", DASH], states.lengths == 0)
     for place in range(int(states.lengths.max(initial=0))):
         absent = states.lengths <= place
-        silent = absent | ~states.known[:, place]
+        silent = absent | ~states.known[place]
         names = [f"{' ' if place else ''}{word}" for word in states.words]
-        yield Coded([*names, ""], np.where(absent, len(names), states.codes[:, place]))
-        yield Coded([":", ""], silent.astype(np.intp))
-        yield Decimal(Number("", states.values[:, place]), DASH, places=3, absent=silent)
+        yield Coded([*names, ""], np.where(absent, len(names), states.codes[place]))
+        yield Coded([":", ""], silent)
+        yield Decimal(Number("", states.values[place]), DASH, places=3, absent=silent)
+
+
+def _widest(width: int, words: Sequence[Value]) -> int:
+    return max([width, *(len(_word(word)) for word in words)])
 
 
 def _word(value: Value) -> str:

@@ -4,11 +4,9 @@ Data stays what it is: a name that starts with `=` is not rewritten for the sake
 import re
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
-from tcpwatch.text.jsonl import encode, pairs
+from tcpwatch.text.jsonl import encode, numbers, pairs
 from tcpwatch.text.lines import Coded, Column, Decimal, Fixed, join
-from tcpwatch.text.parts import Number, Part, Records, Sequences, Value
+from tcpwatch.text.parts import Label, Number, Part, Records, Sequences, Value
 
 _SPECIAL = re.compile('[,"\r\n]').search
 
@@ -20,7 +18,7 @@ class Csv:
     def header(self) -> bytes:
         return self._header
 
-    def lines(self, records: Records) -> bytes:
+    def lines(self, records: Records) -> memoryview:
         columns: list[Column] = []
         for part in records.parts:
             columns += [*_columns(part), Fixed(",")]
@@ -32,10 +30,12 @@ def _columns(part: Part) -> Iterator[Column]:
     if isinstance(part, Number):
         yield Decimal(part, "")
     elif isinstance(part, Sequences):
-        quoted = (part.lengths == 0).astype(np.intp)
+        quoted = part.lengths == 0
         yield Coded(['"', ""], quoted)
         yield from pairs(part, quote='""')
         yield Coded(['"', ""], quoted)
+    elif isinstance(part, Label):
+        yield from numbers(part)
     else:
         yield Coded([",".join(map(_field, row)) for row in zip(*part.values.values())], part.codes)
 

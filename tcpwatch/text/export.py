@@ -5,10 +5,10 @@ import time
 
 import numpy as np
 
+from tcpwatch import rows
 from tcpwatch.frame import Frame, Snapshot
 from tcpwatch.text import records
 from tcpwatch.text.jsonl import JsonLines
-from tcpwatch.tracker import rows
 from tcpwatch.tracker.step import Step
 from tcpwatch.tracker.view import View
 
@@ -45,7 +45,7 @@ def _step(view: View, present: np.ndarray) -> Step:
     return Step(frame, none, table, nobody, none, view.cgroups, view.namespaces, view.processes)
 
 
-def _write(path: str, text: bytes) -> None:
+def _write(path: str, text: memoryview) -> None:
     """A file of our own, readable by nobody else; the one who called sudo gets it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

@@ -8,6 +8,7 @@ import numpy as np
 from tcpwatch.text import identity, measures
 from tcpwatch.text.parts import Array, Codes, Number
 from tcpwatch.tracker.step import Step
+from tcpwatch.verdicts import judge
 
 Make = Callable[[str], Array]
 
@@ -38,7 +39,7 @@ def of_events(step: Step) -> Fields:
         {
             **_same(("laddr", "raddr", "rport", "family", "netns"), lambda name: events[name]),
             **_same(measures.EVENT, lambda name: measures.event_number(events, name).floats()),
-            **_same(("cgroup", "role"), lambda name: identity.gather(step, lines, name)),
+            **_same(("cgroup", "role", "verdict"), lambda name: identity.gather(step, lines, name)),
             "lport": lambda _: identity.local_port(step, lines, events),
             "state": lambda _: events["new_state"],
             "pid": lambda _: identity.event_owners(step, lines, events)[0],
@@ -49,7 +50,7 @@ def of_events(step: Step) -> Fields:
     )
 
 
-_OF_ROWS = ("laddr", "raddr", "lport", "rport", "family", "netns", "state", "pid", "comm", "cgroup", "role")
+_OF_ROWS = ("laddr", "raddr", "lport", "rport", "family", "netns", "state", "pid", "comm", "cgroup", "role", "verdict")
 
 
 def of_lives(step: Step) -> Fields:
@@ -81,12 +82,21 @@ def of_sockets(step: Step) -> Fields:
             "idle_ms": lambda _: measures.socket_time(sockets, "idle", step.frame.host.hz).floats(),
             "age_ms": lambda _: _ms(identity.gather(step, lines, "opened_ns"), now),
             "state_ms": lambda _: _ms(_entered_ns(step, lines), now),
+            "verdict": lambda _: _standing(step, lines),
         }
     )
 
 
 def _same(names: tuple[str, ...] | Mapping[str, object], make: Make) -> dict[str, Make]:
     return dict.fromkeys(names, make)
+
+
+def _standing(step: Step, lines: Codes) -> Array:
+    """What ails each connection now."""
+    host, verdicts = step.frame.host, np.zeros(len(lines), np.uint8)
+    known = np.flatnonzero(lines >= 0)
+    verdicts[known] = judge(step.table.take(lines[known]), step.frame.end_ns, host.hz, host.reset_reasons)
+    return verdicts
 
 
 def _entered_ns(step: Step, lines: Codes) -> Array:

@@ -1,12 +1,12 @@
 """Which connection a record is about and who owns it: the keys that all records begin with. Joins what the kernel said
 with what the tracker knows; knows nothing of any one face."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from tcpwatch.text.parts import Array, Codes, Shared, Value, group
-from tcpwatch.tracker.rows import CLIENT
+from tcpwatch.rows import CLIENT
+from tcpwatch.text.parts import Array, Codes, Label, Number, Part, Shared, group, labelled
 from tcpwatch.tracker.step import Step
 from tcpwatch.words import address, clean
 
@@ -56,37 +56,23 @@ def event_owners(step: Step, lines: Codes, events: Array) -> tuple[Array, Array]
     return pid, comm
 
 
-def births(lines: Array) -> Array:
+def births(role: Array, opened_ns: Array, turn: Array) -> Array:
     """(n,) u8: what tells a connection from the others of the same socket, whose cookie stays when it connects again:
-    the moment of the connect(), where it was seen. lines: rows.ROW or a part of it."""
-    connected = (lines["role"] == CLIENT) & (lines["opened_ns"] != 0)
-    return np.where(connected, lines["opened_ns"], lines["turn"])
+    the moment of the connect(), where it was seen."""
+    return np.where((role == CLIENT) & (opened_ns != 0), opened_ns, turn)
 
 
-def connections(facts: Array, lport: Array, birth: Array, namespaces: Mapping[int, str]) -> Shared:
-    """conn netns laddr lport raddr rport. facts: records with those fields, however many of each connection. birth:
-    (n,) see births()."""
-    laddr, raddr = words_of(facts["laddr"]), words_of(facts["raddr"])
-    ports = lport.astype(np.uint32) << 16 | facts["rport"]
-    first, codes = group(facts["cookie"], *laddr, *raddr, facts["netns"], ports, birth)
-    one = facts[first]
-    netns = one["netns"].tolist()
-    names = namespace_names(netns, namespaces)
-    values: dict[str, Sequence[Value]] = {
-        "conn": list(map(_conn, netns, one["cookie"].tolist(), birth[first].tolist())),
-        "netns": [names[n] for n in netns],
-        "laddr": addresses(one["laddr"]),
-        "lport": [port or None for port in lport[first].tolist()],
-        "raddr": addresses(one["raddr"]),
-        "rport": one["rport"].tolist(),
-    }
-    return Shared(values, codes)
-
-
-def _conn(netns: int, cookie: int, birth: int) -> str | None:
-    if not cookie:
-        return None
-    return f"{netns:x}-{cookie:x}-{birth:x}" if birth else f"{netns:x}-{cookie:x}"
+def connections(facts: Array, lport: Array, birth: Array, namespaces: Mapping[int, str]) -> tuple[Part, ...]:
+    """conn netns laddr lport raddr rport. facts: records with those fields. birth: (n,) see births()."""
+    netns, cookie, placed = facts["netns"], facts["cookie"], facts["family"] != 0
+    return (
+        Label("conn", (netns, cookie, birth), cookie != 0),
+        labelled("netns", netns, lambda inode: namespace_name(inode, namespaces)),
+        _addresses("laddr", facts["laddr"], placed),
+        Number("lport", lport, lport != 0),
+        _addresses("raddr", facts["raddr"], placed),
+        Number("rport", facts["rport"], placed),
+    )
 
 
 def actors(pid: Array, comm: Array) -> Shared:
@@ -99,17 +85,19 @@ def actors(pid: Array, comm: Array) -> Shared:
     )
 
 
-def namespace_names(inodes: list[int], namespaces: Mapping[int, str]) -> dict[int, str | None]:
+def namespace_name(inode: int, namespaces: Mapping[int, str]) -> str | None:
     """The name `ip netns` knows, else the inode number as text; None for 0."""
-    return {n: (clean(namespaces.get(n, "")) or str(n)) if n else None for n in set(inodes)}
+    return (clean(namespaces.get(inode, "")) or str(inode)) if inode else None
 
 
-def addresses(raw: Array) -> list[Value]:
-    """(n, 16) u1 as text."""
-    return [address(one) for one in np.ascontiguousarray(raw).view("V16").ravel().tolist()]
+def _addresses(key: str, raw: Array, placed: Array) -> Shared:
+    """raw: (n, 16) u1. placed: (n,) bool, false where there is none: what a namespace counted may be any socket's."""
+    first, codes = group(*words_of(raw), placed.astype(np.uint8))
+    there = placed[first].tolist()
+    return Shared({key: [address(one.tobytes()) if is_ else None for one, is_ in zip(raw[first], there)]}, codes)
 
 
 def words_of(raw: Array) -> tuple[Array, Array]:
     """16 bytes each, (n, 16) u1 or (n,) S16, as two columns of 64-bit numbers, to compare them fast."""
-    pairs = np.ascontiguousarray(raw).view(np.uint8).reshape(-1, 16).view("<u8")
-    return pairs[:, 0], pairs[:, 1]
+    pairs = (raw if raw.ndim > 1 else raw[:, None]).view("<u8")
+    return pairs[:, 0].copy(), pairs[:, 1].copy()

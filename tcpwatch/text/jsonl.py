@@ -5,8 +5,8 @@ from json.encoder import JSONEncoder, encode_basestring
 
 import numpy as np
 
-from tcpwatch.text.lines import Coded, Column, Decimal, Fixed, join
-from tcpwatch.text.parts import Number, Part, Records, Sequences, Value
+from tcpwatch.text.lines import Coded, Column, Decimal, Fixed, Hexadecimal, join
+from tcpwatch.text.parts import Label, Number, Part, Records, Sequences, Value
 
 _nested = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -15,7 +15,7 @@ class JsonLines:
     def header(self) -> bytes:
         return b""
 
-    def lines(self, records: Records) -> bytes:
+    def lines(self, records: Records) -> memoryview:
         columns: list[Column] = [Fixed("{")]
         for part in records.parts:
             columns += [*_columns(part), Fixed(",")]
@@ -32,8 +32,23 @@ def _columns(part: Part) -> Iterator[Column]:
         yield Fixed(f'"{part.name}":')
         yield from pairs(part)
         return
+    if isinstance(part, Label):
+        yield Fixed(f'"{part.name}":')
+        yield Coded(["null", '"'], part.known)
+        yield from numbers(part)
+        yield Coded(["", '"'], part.known)
+        return
     template = ",".join(f'"{name}":%s' for name in part.values)
     yield Coded([template % texts for texts in zip(*(map(encode, v) for v in part.values.values()))], part.codes)
+
+
+def numbers(part: Label) -> Iterator[Column]:
+    """Hexadecimal, with dashes between them."""
+    for place, values in enumerate(part.numbers):
+        shown = part.known & (values != 0) if place else part.known
+        if place:
+            yield Coded(["", "-"], shown)
+        yield Hexadecimal(values, ~shown)
 
 
 def pairs(part: Sequences, quote: str = '"') -> Iterator[Column]:
@@ -42,9 +57,9 @@ def pairs(part: Sequences, quote: str = '"') -> Iterator[Column]:
     for place in range(int(part.lengths.max(initial=0))):
         absent = part.lengths <= place
         opened = [f"{',' if place else ''}[{quote}{word}{quote}," for word in part.words]
-        yield Coded([*opened, ""], np.where(absent, len(opened), part.codes[:, place]))
-        yield Decimal(Number("", part.values[:, place], part.known[:, place]), "null", absent=absent)
-        yield Coded(["]", ""], absent.astype(np.intp))
+        yield Coded([*opened, ""], np.where(absent, len(opened), part.codes[place]))
+        yield Decimal(Number("", part.values[place], part.known[place]), "null", absent=absent)
+        yield Coded(["]", ""], absent)
     yield Fixed("]")
 
 

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from tcpwatch import wire
+from tcpwatch import rows, wire
 from tcpwatch.text.parts import Array, Mask, Number
-from tcpwatch.tracker import rows
 
 Rule = Callable[[Array], Mask]  # (n,) bool: where it is known
 NS_PER_US = 1000

@@ -1,7 +1,7 @@
 """What a batch of records is made of before it is text: numbers that differ from record to record, and values that many
 records share. Knows neither which keys exist nor how they are written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Array = np.ndarray  # of whatever type
 Mask = np.ndarray  # of bool
-Codes = np.ndarray  # of intp
+Codes = np.ndarray  # of integers
 Value = None | bool | int | str | list[int] | list[list[str | int | None]]  # everything JSON that a key may hold
 Pick = slice | Codes  # which of a batch's records are wanted
 
@@ -52,7 +52,7 @@ class Shared:
 class Sequences:
     """One key whose value is a list of [word, number] pairs, of another length in each record.
 
-    words: the vocabulary; codes: (n, most) which word; lengths: (n,); values: (n, most); known: (n, most) of bool."""
+    words: the vocabulary; codes: (most, n) which word; lengths: (n,); values: (most, n); known: (most, n) of bool."""
 
     name: str
     words: Sequence[str]
@@ -62,14 +62,32 @@ class Sequences:
     known: Mask
 
     def decode(self) -> list[Value]:
-        rows = zip(self.lengths.tolist(), self.codes.tolist(), self.values.tolist(), self.known.tolist())
+        rows = zip(self.lengths.tolist(), *(column.T.tolist() for column in (self.codes, self.values, self.known)))
         return [
             [[self.words[c], v if k else None] for c, v, k in zip(codes[:length], values, known)]
             for length, codes, values, known in rows
         ]
 
 
-Part = Number | Shared | Sequences
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One key whose value is a name made of numbers, hexadecimal, with dashes between them.
+
+    numbers: (n,) unsigned each, left out where it is zero, but for the first; known: (n,) of bool."""
+
+    name: str
+    numbers: Sequence[Array]
+    known: Mask
+
+    def decode(self) -> list[Value]:
+        rows = zip(zip(*(numbers.tolist() for numbers in self.numbers)), self.known.tolist())
+        return [
+            "-".join(f"{number:x}" for number in (first, *filter(None, rest))) if known else None
+            for (first, *rest), known in rows
+        ]
+
+
+Part = Number | Shared | Sequences | Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +133,12 @@ def same(size: int, values: Mapping[str, Value]) -> Shared:
     return Shared({name: [value] for name, value in values.items()}, np.zeros(size, np.intp))
 
 
+def labelled(key: str, numbers: Array, label: Callable[[int], Value]) -> Shared:
+    """A value for each number; each number's is made only once."""
+    first, codes = group(numbers)
+    return Shared({key: [label(number) for number in numbers[first].tolist()]}, codes)
+
+
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -125,10 +149,13 @@ def group(*keys: Array) -> tuple[Codes, Codes]:
     Exact in what it joins; where two groups meet in one slot of the table, one of them may come back in several pieces,
     which costs a little time and changes nothing."""
     size = len(keys[0])
+    keys = tuple(key for key in keys if (key[1:] != key[:1]).any()) or keys[:1]  # the rest tell nothing apart
     bits = max(1, (4 * size - 1).bit_length()) if size else 1
     mixed = np.zeros(size, np.uint64)
     for key in keys:
-        mixed = (mixed ^ (mixed >> np.uint64(29)) ^ key.astype(np.uint64)) * _SPREAD
+        mixed ^= mixed >> np.uint64(29)
+        mixed ^= key
+        mixed *= _SPREAD
     slot = mixed >> np.uint64(64 - bits)
     order = np.arange(size)
     winner = np.empty(1 << bits, np.intp)

@@ -2,15 +2,28 @@
 nothing of how records are written."""
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from tcpwatch import wire
+from tcpwatch import rows, wire
 from tcpwatch.frame import Host
-from tcpwatch.text import identity, measures
-from tcpwatch.text.parts import Array, Codes, Number, Part, Pick, Records, Sequences, Shared, Value, each, group, same
-from tcpwatch.tracker import rows
+from tcpwatch.text import identity, measures, verdicts
+from tcpwatch.text.parts import (
+    Array,
+    Codes,
+    Number,
+    Part,
+    Pick,
+    Records,
+    Sequences,
+    Shared,
+    Value,
+    each,
+    group,
+    labelled,
+    same,
+)
 from tcpwatch.tracker.step import Step
 from tcpwatch.words import clean
 
@@ -24,7 +37,7 @@ EVENTS = (
 LIFE = (
     *COMMON,
     *("role", "opened_ns", "closed_ns", "duration_us", "handshake_us", "states", "bytes_sent", "bytes_received"),
-    *("retrans", "srtt_us", "min_rtt_us", "verdict", "explanation", "evidence"),
+    *("retrans", "srtt_us", "min_rtt_us", *verdicts.KEYS),
 )
 SNAPSHOT = (
     *COMMON,
@@ -36,6 +49,7 @@ SNAPSHOT = (
 KEYS = {"events": EVENTS, "life": LIFE, "snapshot": SNAPSHOT}
 
 _EVENT_NUMBERS = EVENTS[EVENTS.index("srtt_us") :]
+_COUNTED = ("lport", "rport", *_EVENT_NUMBERS)
 _SOCKET_NUMBERS = SNAPSHOT[SNAPSHOT.index("srtt_us") : SNAPSHOT.index("congestion_algorithm")]
 _SOCKET_EXTRA_TIMES = ("rto", "busy", "rwnd_limited", "sndbuf_limited")
 _STATE_WORDS = tuple(
@@ -50,7 +64,7 @@ def events(step: Step, pick: Pick) -> Records:
     parts: tuple[Part, ...] = (
         _schema(len(facts)),
         Number("time_ns", _unix(facts["time_ns"], step.frame.host)),
-        _connections(step, lines, facts, identity.local_port(step, lines, facts)),
+        *_connections(step, lines, facts, identity.local_port(step, lines, facts)),
         identity.actors(*identity.event_owners(step, lines, facts)),
         _happenings(facts, step.frame.host),
         Number("count", facts["count"]),
@@ -62,9 +76,8 @@ def events(step: Step, pick: Pick) -> Records:
 def losses(step: Step, most: int | None = None) -> Records:
     """One `lost` record per kind of event the ring had no room for since the frame before: `count` of them, `reason`
     says of which kind. most: no more records than this."""
-    kinds = np.flatnonzero(step.lost[: len(wire.EVENT_KINDS)])[:most]
+    kinds = wire.SHOWN_KINDS[step.lost[wire.SHOWN_KINDS] != 0][:most]
     size = len(kinds)
-    zero = np.zeros(size, np.uint64)
     what: dict[str, Sequence[Value]] = {
         "event": ["lost"] * size,
         "old_state": [None] * size,
@@ -74,12 +87,19 @@ def losses(step: Step, most: int | None = None) -> Records:
     parts: tuple[Part, ...] = (
         _schema(size),
         Number("time_ns", _unix(np.full(size, step.frame.end_ns, np.uint64), step.frame.host)),
-        same(size, dict.fromkeys(COMMON[2:])),
+        *(_unknown(size, name) for name in COMMON[2:-2]),
+        same(size, dict.fromkeys(COMMON[-2:])),
         each(size, what),
         Number("count", step.lost[kinds]),
-        *(Number(name, zero, zero != 0) for name in _EVENT_NUMBERS),
+        *(_unknown(size, name) for name in _EVENT_NUMBERS),
     )
     return Records(size, parts)
+
+
+def _unknown(size: int, name: str) -> Part:
+    """In the shape that this key has in other records."""
+    zero = np.zeros(size, np.uint64)
+    return Number(name, zero, zero != 0) if name in _COUNTED else same(size, {name: None})
 
 
 def lives(step: Step, pick: Pick) -> Records:
@@ -87,20 +107,19 @@ def lives(step: Step, pick: Pick) -> Records:
     ended, host = step.lives[pick], step.frame.host
     size = len(ended)
     noticed = np.where(ended["closed_ns"] != 0, ended["closed_ns"], np.uint64(step.frame.end_ns))
-    number = {name: make(ended) for name, make in measures.LIFE.items()}
+    birth = identity.births(ended["role"], ended["opened_ns"], ended["turn"])
     parts: tuple[Part, ...] = (
         _schema(size),
         Number("time_ns", _unix(noticed, host)),
-        identity.connections(ended, ended["lport"], identity.births(ended), step.namespaces),
+        *identity.connections(ended, ended["lport"], birth, step.namespaces),
         identity.actors(ended["pid"], ended["comm"]),
-        Shared({"role": list(rows.ROLES)}, ended["role"].astype(np.intp)),
+        Shared({"role": list(rows.ROLES)}, ended["role"]),
         Number("opened_ns", _unix(ended["opened_ns"], host), ended["opened_ns"] != 0),
         Number("closed_ns", _unix(ended["closed_ns"], host), measures.ended(ended)),
-        number["duration_us"],
-        number["handshake_us"],
+        *(measures.LIFE[name](ended) for name in ("duration_us", "handshake_us")),
         _paths(ended),
-        *(number[name] for name in ("bytes_sent", "bytes_received", "retrans", "srtt_us", "min_rtt_us")),
-        same(size, dict.fromkeys(("verdict", "explanation", "evidence"))),
+        *(measures.LIFE[name](ended) for name in ("bytes_sent", "bytes_received", "retrans", "srtt_us", "min_rtt_us")),
+        verdicts.of_lives(ended, step.frame),
     )
     return Records(size, parts)
 
@@ -114,14 +133,14 @@ def sockets(step: Step, pick: Pick) -> Records:
     parts: tuple[Part, ...] = (
         _schema(size),
         Number("time_ns", _unix(np.full(size, snapshot.end_ns, np.uint64), host)),
-        _connections(step, lines, facts, facts["lport"]),
+        *_connections(step, lines, facts, facts["lport"]),
         identity.actors(identity.gather(step, lines, "pid"), identity.gather(step, lines, "comm")),
-        _labelled("state", facts["state"], lambda state: named(wire.STATES, state)),
+        labelled("state", facts["state"], lambda state: named(wire.STATES, state)),
         *(measures.socket_number(facts, name) for name in _SOCKET_NUMBERS),
         _manners(facts),
         measures.socket_time(facts, "keepalive", host.hz),
         measures.socket_time(facts, "idle", host.hz),
-        _labelled("cgroup", facts["cgroup"], lambda inode: clean(step.cgroups.get(inode, "")) or None),
+        labelled("cgroup", facts["cgroup"], lambda inode: clean(step.cgroups.get(inode, "")) or None),
     )
     extra: tuple[Number, ...] = (
         *(measures.socket_time(facts, name, host.hz) for name in _SOCKET_EXTRA_TIMES),
@@ -139,25 +158,18 @@ def _schema(size: int) -> Shared:
     return same(size, {"schema": SCHEMA})
 
 
-def _connections(step: Step, lines: Codes, facts: Array, lport: Array) -> Shared:
-    known = np.zeros(len(lines), step.table.dtype[["role", "opened_ns", "turn"]])
-    for name in known.dtype.names or ():
-        known[name] = identity.gather(step, lines, name)
-    return identity.connections(facts, lport, identity.births(known), step.namespaces)
+def _connections(step: Step, lines: Codes, facts: Array, lport: Array) -> tuple[Part, ...]:
+    birth = identity.births(*(identity.gather(step, lines, name) for name in ("role", "opened_ns", "turn")))
+    return identity.connections(facts, lport, birth, step.namespaces)
 
 
 def _unix(monotonic_ns: Array, host: Host) -> Array:
     return (monotonic_ns.astype(np.int64) + host.realtime_offset_ns).astype(np.uint64)
 
 
-def _labelled(key: str, numbers: Array, label: Callable[[int], Value]) -> Shared:
-    first, codes = group(numbers)
-    return Shared({key: [label(number) for number in numbers[first].tolist()]}, codes)
-
-
 def _happenings(facts: Array, host: Host) -> Shared:
     """event old_state new_state reason."""
-    fields = ("kind", "old_state", "new_state", "flags", "reason", "error")
+    fields = ("kind", "old_state", "new_state", "flags", "reason", "error", "cause")
     first, codes = group(*(facts[name] for name in fields))
     one = [facts[name][first].tolist() for name in fields]
     values: dict[str, Sequence[Value]] = {
@@ -169,9 +181,11 @@ def _happenings(facts: Array, host: Host) -> Shared:
     return Shared(values, codes)
 
 
-def _reason(host: Host, kind: int, _old: int, new: int, flags: int, reason: int, error: int) -> str | None:
+def _reason(host: Host, kind: int, _old: int, new: int, flags: int, reason: int, error: int, cause: int) -> str | None:
     if kind == wire.CONGESTION:
         return named(wire.CA_STATES, reason)
+    if kind in (wire.RETRANSMIT, wire.SYNACK_RETRANSMIT) and not flags & wire.EVENT_REASON:
+        return named(wire.CAUSES, cause)
     if kind == wire.STATE and new == wire.CLOSE and error:
         return errno.errorcode.get(error, str(error))  # what the application is told: refused, timed out, reset
     if not flags & wire.EVENT_REASON:
@@ -187,13 +201,14 @@ def _paths(ended: Array) -> Sequences:
     """[[state, microseconds in it], ...] of each life, in order. A life is told when the socket ends; what it leaves
     behind to hold the port, in TIME_WAIT or FIN_WAIT2, has only begun its time then."""
     lengths = np.minimum(ended["path_len"], rows.PATH).astype(np.intp)
-    entered = ended["path_ns"]
-    left = np.concatenate([entered[:, 1:], np.zeros((len(ended), 1), entered.dtype)], axis=1)
+    most = max(1, int(lengths.max(initial=0)))
+    entered = np.ascontiguousarray(ended["path_ns"][:, :most].T)
+    states = ended["path_state"][:, :most].T.astype(np.intp, "C")
     final, lines = np.maximum(lengths, 1) - 1, np.arange(len(ended))
-    stays = (ended["path_state"][lines, final] == wire.TIME_WAIT) | (ended["state"] == wire.FIN_WAIT2)
-    left[lines, final] = np.where(measures.ended(ended) & ~stays, ended["closed_ns"], 0)
+    stays = (states[final, lines] == wire.TIME_WAIT) | (ended["state"] == wire.FIN_WAIT2)
+    left = np.concatenate([entered[1:], np.zeros((1, len(ended)), entered.dtype)])
+    left[final, lines] = np.where(measures.ended(ended) & ~stays, ended["closed_ns"], 0)
     known = (entered != 0) & (left >= entered)
-    states = ended["path_state"].astype(np.intp)
     return Sequences("states", _STATE_WORDS, states, lengths, (left - entered) // np.uint64(1000), known)
 
 

@@ -52,12 +52,12 @@ class SocketColumns:
         return f"{'State':<{_STATE}} {queues} {_LOCAL:>{self._local}} {_PEER:>{self._peer}} Process\n"
 
     def _ends(self, records: Records) -> Column:
-        shared = records.shared("laddr")
         local, peer = (
-            list(map(_end, shared.values[f"{side}addr"], shared.values[f"{side}port"])) for side in ("l", "r")
+            list(map(_end, records.shared(host).decode(host), records.number(port).decode()))
+            for host, port in (("laddr", "lport"), ("raddr", "rport"))
         )
         self._local, self._peer = max([self._local, *map(len, local)]), max([self._peer, *map(len, peer)])
-        return Coded([f"{a:>{self._local}} {b:>{self._peer}}" for a, b in zip(local, peer)], shared.codes)
+        return Coded([f"{a:>{self._local}} {b:>{self._peer}}" for a, b in zip(local, peer)], np.arange(records.size))
 
 
 def _state(records: Records) -> list[Column]:
@@ -101,7 +101,7 @@ def _details(records: Records) -> list[Column]:
 
 
 def _where(shown: Mask | None, text: str) -> Column:
-    return Fixed(text) if shown is None else Coded(["", text], shown.astype(np.intp))
+    return Fixed(text) if shown is None else Coded(["", text], shown)
 
 
 def _token(before: str, number: Number, after: str = "", places: int = 0) -> list[Column]:

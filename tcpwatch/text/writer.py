@@ -27,7 +27,7 @@ class Format(Protocol):
     def header(self) -> bytes:
         """What stands before the first record."""
 
-    def lines(self, batch: Records) -> bytes: ...
+    def lines(self, batch: Records) -> bytes | memoryview: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Writer:
         batches = []
         if self._face.has(step):
             batches.append(self._face.records(step, self._pick(step)))
-        if self._tells_losses and step.lost[: len(wire.EVENT_KINDS)].any():
+        if self._tells_losses and step.lost[wire.SHOWN_KINDS].any():
             told = sum(batch.size for batch in batches)
             batches.append(records.losses(step, None if self._left is None else self._left - told))
         return self._write(batches)
@@ -82,10 +82,11 @@ class Writer:
         written = sum(batch.size for batch in batches)
         if self._left is not None:
             self._left -= written
-        self._put(b"".join(map(self._format.lines, batches)))
+        texts = [self._format.lines(batch) for batch in batches]
+        self._put(texts[0] if len(texts) == 1 else b"".join(texts))  # most steps are one, and it may be large
         return written
 
-    def _put(self, text: bytes) -> None:
+    def _put(self, text: bytes | memoryview) -> None:
         left = memoryview(text)
         while left:  # an unbuffered stdout (PYTHONUNBUFFERED) may take less than it is given
             left = left[self._out.write(left) :]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tcpwatch import wire
-from tcpwatch.tracker.rows import (
+from tcpwatch.rows import (
     ABORTED,
     CLIENT,
     CLOSED,
@@ -18,7 +18,10 @@ from tcpwatch.tracker.rows import (
     UNKNOWN_ROLE,
     VANISHED,
 )
+from tcpwatch.tracker.batch import Batch
+from tcpwatch.tracker.columns import copy
 from tcpwatch.tracker.table import Table
+from tcpwatch.tracker.troubles import note_troubles
 
 COUNTERS = (
     "bytes_sent",
@@ -34,21 +37,11 @@ COUNTERS = (
     "retrans",
     "segs_out",
     "segs_in",
+    "spurious",
+    "probes",
 )
+_ENDS = ("laddr", "raddr", "rport", "family")
 _FIN = wire.EVENT_SOCKET | wire.EVENT_FIN_RECEIVED
-
-
-@dataclass(slots=True)
-class _Batch:
-    """The events that have a line, and the columns everybody asks for, each gathered once. All of one length."""
-
-    events: np.ndarray
-    lines: np.ndarray
-    kind: np.ndarray
-    old: np.ndarray
-    new: np.ndarray
-    flags: np.ndarray
-    tells: np.ndarray  # whether it tells of a socket: of one closed already, addresses and counters may be wiped
 
 
 @dataclass(slots=True)
@@ -62,34 +55,39 @@ class _Moves:
     first: np.ndarray  # whether it is its line's first
 
 
-def fold_events(table: Table, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(lines, ended): each event's line in the table, (n,) i4, -1 where it has no socket; and the lines of connections
-    that ended in this batch. events: wire.EVENT, oldest first for each socket."""
-    old, new = events["old_state"].copy(), events["new_state"].copy()
+def fold_events(table: Table, batch: Batch) -> np.ndarray:
+    """Fills in batch.lines, -1 where an event has no socket. Returns the lines of connections that ended in this
+    batch."""
     # An event on what is closed already (a TIME_WAIT that sends a reset) opens no line: nothing would ever end it
-    tells = (old != wire.CLOSE) | (new != wire.CLOSE)
-    lines = table.find_or_add(events["cookie"].copy(), events["netns"].copy(), tells)
-    known = np.flatnonzero(lines >= 0)
-    if not len(known):
-        return lines, known.astype(np.int32)
-    if len(known) < len(events):
-        events, old, new, tells = events.take(known), old[known], new[known], tells[known]
-    batch = _Batch(events, lines[known], events["kind"].copy(), old, new, events["flags"].copy(), tells)
+    batch.lines = table.find_or_add(batch.cookie, batch.netns, batch.tells)
+    known = np.flatnonzero(batch.lines >= 0)
+    if len(known) == len(batch.lines):
+        return _fold(table, batch) if len(known) else known
+    lined = batch.only(known)
+    lined.lines = batch.lines[known]
+    ended = _fold(table, lined)
+    batch.lines[known] = lined.lines
+    return ended
+
+
+def _fold(table: Table, batch: Batch) -> np.ndarray:
+    """batch: events that all have a line."""
     moves, unended = _turns(table, batch)
-    lines[known] = batch.lines
-    _note_ends(table, batch)
+    newest = table.last_of_each(batch.lines)
+    _note_ends(table, batch, newest)
     _note_actors(table, batch)
     _note_half_open(table, batch)
     aborted = _note_resets(table.rows, batch)
     if len(moves.at):
         _walk_states(table.rows, batch, moves)
-    _note_counters(table, batch)
+    _note_counters(table, batch, newest)
+    note_troubles(table, batch)
     _take_back_time_wait(table.rows, aborted)
     vanish(table.rows, unended)
-    return lines, np.concatenate([unended, _closes(table.rows, batch)])
+    return np.concatenate([unended, _closes(table.rows, batch)])
 
 
-def _turns(table: Table, batch: _Batch) -> tuple[_Moves, np.ndarray]:
+def _turns(table: Table, batch: Batch) -> tuple[_Moves, np.ndarray]:
     """Give a socket that connects again a line of its own: each connection is a life, though the cookie stays. Any
     change of a closed one means that, and so does an opening where none is due: the end was lost. Returns the lines
     of such too."""
@@ -104,7 +102,7 @@ def _turns(table: Table, batch: _Batch) -> tuple[_Moves, np.ndarray]:
     begun[starts] = table.rows["path_len"][lines[starts]] != 0
     closed[starts] = table.rows["flags"][lines[starts]] & CLOSED != 0
     again = closed | ((old == wire.CLOSE) & begun)
-    unended = np.empty(0, np.int32)
+    unended = np.empty(0, np.intp)
     if again.any():
         _succeed(table, batch, at[again])
         unended = batch.lines[at[np.flatnonzero(again & ~closed & ~first) - 1]]
@@ -113,7 +111,7 @@ def _turns(table: Table, batch: _Batch) -> tuple[_Moves, np.ndarray]:
     return _Moves(at, batch.lines[at], old, new, first), unended
 
 
-def _succeed(table: Table, batch: _Batch, again: np.ndarray) -> None:
+def _succeed(table: Table, batch: Batch, again: np.ndarray) -> None:
     """Move the events from each position of `again` on to a line of their own."""
     begins = np.zeros(len(batch.lines), np.int64)
     begins[again] = 1
@@ -129,44 +127,39 @@ def _succeed(table: Table, batch: _Batch, again: np.ndarray) -> None:
     batch.lines[places[moved]] = fresh[turns[moved] - 1]
 
 
-def _note_ends(table: Table, batch: _Batch) -> None:
+def _note_ends(table: Table, batch: Batch, newest: np.ndarray) -> None:
     """Addresses, from each connection's newest event. A SYN_SENT precedes the local port: 0 until then."""
-    rows, events = table.rows, batch.events
-    newest = table.last_of_each(batch.lines)
-    rows["changed_ns"][batch.lines[newest]] = events["time_ns"][newest]
-    if not batch.tells.all():
-        telling = np.flatnonzero(batch.tells)
-        newest = telling[table.last_of_each(batch.lines[telling])]
-    at, values = batch.lines[newest], events.take(newest)
-    for name in ("laddr", "raddr"):
-        _whole(rows[name])[at] = _whole(values[name])
-    for name in ("rport", "family"):
-        rows[name][at] = values[name]
-    ported = np.flatnonzero((events["lport"] != 0) & batch.tells)
-    newest = ported[table.last_of_each(batch.lines[ported])]
-    rows["lport"][batch.lines[newest]] = events["lport"][newest]
+    rows = table.rows
+    rows["changed_ns"][batch.lines[newest]] = batch.time_ns[newest]
+    telling = _newest_where(batch.tells, table, batch, newest)
+    copy(batch.events, telling, rows, batch.lines[telling], _ENDS)
+    ported = _newest_where((batch.lport != 0) & batch.tells, table, batch, newest)
+    rows["lport"][batch.lines[ported]] = batch.lport[ported]
 
 
-def _whole(addresses: np.ndarray) -> np.ndarray:
-    """(n, 16) bytes as (n,) pieces: else NumPy copies them byte by byte."""
-    return addresses.view("V16")[:, 0]
+def _newest_where(holds: np.ndarray, table: Table, batch: Batch, newest: np.ndarray) -> np.ndarray:
+    """Positions of each connection's newest event for which it holds (n,). newest: those of all events; mostly they are
+    the same."""
+    if holds[newest].all():
+        return newest
+    at = np.flatnonzero(holds)
+    return at[table.last_of_each(batch.lines[at])]
 
 
-def _note_actors(table: Table, batch: _Batch) -> None:
+def _note_actors(table: Table, batch: Batch) -> None:
     """Who held the socket's lock is its user. The opener is the owner; of others the first, where none is known."""
-    pids = batch.events["pid"].copy()
-    acted = np.flatnonzero(pids)
+    acted = np.flatnonzero(batch.pid)
     opened = (batch.kind[acted] == wire.STATE) & (batch.old[acted] == wire.CLOSE) & (batch.new[acted] != wire.CLOSE)
     others = acted[~opened]
     others = others[table.rows["pid"][batch.lines[others]] == 0]
     ranked = np.concatenate([others[::-1], acted[opened]])
     best = ranked[table.last_of_each(batch.lines[ranked])]
-    table.rows["pid"][batch.lines[best]] = pids[best]
-    table.rows["comm"][batch.lines[best]] = batch.events["comm"][best]
-    table.rows["owner_start_ns"][batch.lines[best]] = 0
+    at = batch.lines[best]
+    copy(batch.events, best, table.rows, at, ("pid", "comm"))
+    table.rows["owner_start_ns"][at] = 0
 
 
-def _note_half_open(table: Table, batch: _Batch) -> None:
+def _note_half_open(table: Table, batch: Batch) -> None:
     """A repeated SYN-ACK tells of a half-open connection, and when its first SYN-ACK left."""
     repeated = np.flatnonzero(batch.kind == wire.SYNACK_RETRANSMIT)
     newest = repeated[table.last_of_each(batch.lines[repeated])]
@@ -187,15 +180,15 @@ def begin_half_open(rows: np.ndarray, lines: np.ndarray, since_ns: np.ndarray) -
     rows["path_ns"][lines, 0] = since_ns
 
 
-def _note_resets(rows: np.ndarray, batch: _Batch) -> np.ndarray:
+def _note_resets(rows: np.ndarray, batch: Batch) -> np.ndarray:
     """Count them. Returns the lines of sockets that sent one at their very end, before or after they closed: those
     leave no TIME_WAIT behind (tcp_close with data unread, FIN_WAIT2 when data comes or its time is over)."""
     for kind, name in ((wire.RESET_SENT, "resets_sent"), (wire.RESET_RECEIVED, "resets_received")):
-        lines, counts = np.unique(batch.lines[batch.kind == kind], return_counts=True)
+        lines, counts = np.unique(batch.lines[np.flatnonzero(batch.kind == kind)], return_counts=True)
         rows[name][lines] = np.minimum(rows[name][lines] + counts, 255)
     at_the_end = (batch.old == wire.CLOSE) | (batch.old == wire.FIN_WAIT2) | (batch.old == wire.CLOSING)
     aborts = (batch.kind == wire.RESET_SENT) & (batch.flags & wire.EVENT_SOCKET != 0) & at_the_end
-    aborted = np.unique(batch.lines[aborts])
+    aborted = np.unique(batch.lines[np.flatnonzero(aborts)])
     rows["flags"][aborted] |= ABORTED
     return aborted
 
@@ -208,10 +201,10 @@ def _take_back_time_wait(rows: np.ndarray, aborted: np.ndarray) -> None:
     rows["path_len"][closed] -= rows["path_state"][closed, last] == wire.TIME_WAIT
 
 
-def _walk_states(rows: np.ndarray, batch: _Batch, moves: _Moves) -> None:
+def _walk_states(rows: np.ndarray, batch: Batch, moves: _Moves) -> None:
     """Append each connection's new states to its path and move it to the last of them."""
     lines, old, new, first = moves.lines, moves.old, moves.new, moves.first
-    time_ns = batch.events["time_ns"][moves.at]
+    time_ns = batch.time_ns[moves.at]
     starts = np.flatnonzero(first)
     length = rows["path_len"][lines[starts]].astype(np.int64)
 
@@ -224,14 +217,15 @@ def _walk_states(rows: np.ndarray, batch: _Batch, moves: _Moves) -> None:
     began_ns = _began(batch.events, moves, unborn, time_ns)
     waits, lingers = _leaves_small_socket(rows, batch, moves)
     entered = np.where(waits, np.uint8(wire.TIME_WAIT), new)
-    adds = (new != wire.CLOSE) | waits
+    enters = (new != wire.CLOSE) | waits
 
     _note_openings(rows, moves, unborn, time_ns, began_ns)
-    entries = broken.astype(np.int64) + adds
+    entries = broken.astype(np.int64) + enters
     running = np.cumsum(entries) - entries
     place = running + np.repeat(length - running[starts], np.diff(np.append(starts, len(lines))))
     missing = np.flatnonzero(broken & (place < PATH))
     _write_path(rows, lines[missing], place[missing], old[missing], began_ns[missing])
+    adds = np.flatnonzero(enters)
     _write_path(rows, lines[adds], np.minimum(place + broken, PATH - 1)[adds], entered[adds], time_ns[adds])
 
     last = np.append(starts[1:], len(lines)) - 1
@@ -249,14 +243,14 @@ def _note_openings(
     """Role, and when it was opened and established."""
     lines, old, new = moves.lines, moves.old, moves.new
     connects = new == wire.SYN_SENT
-    rows["role"][lines[connects | (old == wire.SYN_SENT)]] = CLIENT
-    connects &= old == wire.CLOSE
-    rows["opened_ns"][lines[connects]] = time_ns[connects]
-    accepted = lines[old == wire.SYN_RECV]
+    rows["role"][lines[np.flatnonzero(connects | (old == wire.SYN_SENT))]] = CLIENT
+    opens = np.flatnonzero(connects & (old == wire.CLOSE))
+    rows["opened_ns"][lines[opens]] = time_ns[opens]
+    accepted = lines[np.flatnonzero(old == wire.SYN_RECV)]
     rows["role"][accepted[rows["role"][accepted] == UNKNOWN_ROLE]] = SERVER
     passive = np.flatnonzero(unborn & (old == wire.SYN_RECV))
     rows["opened_ns"][lines[passive]] = np.where(began_ns[passive], began_ns[passive], time_ns[passive])
-    met = (new == wire.ESTABLISHED) & ((old == wire.SYN_SENT) | (old == wire.SYN_RECV))
+    met = np.flatnonzero((new == wire.ESTABLISHED) & ((old == wire.SYN_SENT) | (old == wire.SYN_RECV)))
     rows["established_ns"][lines[met]] = time_ns[met]
 
 
@@ -273,7 +267,7 @@ def _began(events: np.ndarray, moves: _Moves, unborn: np.ndarray, time_ns: np.nd
     return began_ns
 
 
-def _leaves_small_socket(rows: np.ndarray, batch: _Batch, moves: _Moves) -> tuple[np.ndarray, np.ndarray]:
+def _leaves_small_socket(rows: np.ndarray, batch: Batch, moves: _Moves) -> tuple[np.ndarray, np.ndarray]:
     """(waits, lingers): closes that left a small socket behind, in TIME_WAIT where both FINs were seen, or still in
     FIN_WAIT2; nothing went wrong then. (tcp_time_wait() makes the small socket first and then closes the full one.)"""
     waits, lingers = np.zeros(len(moves.at), bool), np.zeros(len(moves.at), bool)
@@ -286,17 +280,16 @@ def _leaves_small_socket(rows: np.ndarray, batch: _Batch, moves: _Moves) -> tupl
     return waits, lingers
 
 
-def _note_counters(table: Table, batch: _Batch) -> None:
+def _note_counters(table: Table, batch: Batch, newest: np.ndarray) -> None:
     """The counters are cumulative, so the newest event of each connection says it all."""
-    full = np.flatnonzero((batch.flags & wire.EVENT_SOCKET != 0) & batch.tells)
-    newest = full[table.last_of_each(batch.lines[full])]
-    values = batch.events.take(newest)
-    at = batch.lines[newest]
+    full = (batch.flags & wire.EVENT_SOCKET != 0) & batch.tells
+    newest = _newest_where(full, table, batch, newest)
+    values, at = batch.events.take(newest), batch.lines[newest]
     note_segments(table, at, values["segs_out"])
-    for name in (*COUNTERS, "ca_state", "error"):
-        table.rows[name][at] = values[name]
+    copy(values, np.arange(len(values)), table.rows, at, (*COUNTERS, "ca_state", "error"))
     table.rows["flags"][at] |= HAS_COUNTERS
-    table.rows["flags"][batch.lines[(batch.flags & _FIN == _FIN) & batch.tells]] |= FIN_RECEIVED
+    fins = np.flatnonzero((batch.flags & _FIN == _FIN) & batch.tells)
+    table.rows["flags"][batch.lines[fins]] |= FIN_RECEIVED
     turned = np.flatnonzero(values["kind"] == wire.CONGESTION)  # the hook comes before the socket's own field
     table.rows["ca_state"][at[turned]] = values["reason"][turned]
 
@@ -325,7 +318,7 @@ def is_lifeless(rows: np.ndarray, lines: np.ndarray) -> np.ndarray:
     return lifeless
 
 
-def _closes(rows: np.ndarray, batch: _Batch) -> np.ndarray:
+def _closes(rows: np.ndarray, batch: Batch) -> np.ndarray:
     """The lines that closed, in the order they did. A listener's end is nobody's life."""
     closes = np.flatnonzero((batch.kind == wire.STATE) & (batch.new == wire.CLOSE) & (batch.old != wire.CLOSE))
     ended = batch.lines[closes]

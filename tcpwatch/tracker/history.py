@@ -6,12 +6,12 @@ from collections import deque
 import numpy as np
 
 from tcpwatch import wire
-from tcpwatch.tracker.rows import SAMPLE
+from tcpwatch.rows import SAMPLE
 from tcpwatch.tracker.view import Key
 
-_POINT = np.dtype(
-    [("cookie", "u8"), ("netns", "u4"), ("srtt_us", "u4"), ("cwnd", "u4"), ("ssthresh", "u4"), ("unacked", "u4")]
-)
+_MEASURES = ("srtt_us", "cwnd", "ssthresh", "unacked", "snd_wnd", "rcv_wnd")
+_POINT = np.dtype([("cookie", "u8"), ("netns", "u4"), *((name, "u4") for name in _MEASURES)])
+_NO_WINDOW = 0xFFFFFFFF  # larger than any: the peer has not told yet
 _MOST_TICKS = 3600  # an hour of snapshots: no plot has more columns, and reading one searches them all
 _TICK_BYTES = 256  # what a snapshot costs that held nothing
 
@@ -29,6 +29,7 @@ class History:
         points = np.empty(len(alive), _POINT)
         for name in _POINT.names or ():
             points[name] = sockets[name][alive]
+        points["snd_wnd"][sockets["state"][alive] == wire.SYN_SENT] = _NO_WINDOW
         self._ticks.append((time_ns, points))
         self._bytes += points.nbytes + _TICK_BYTES
         while (self._bytes > self._budget and len(self._ticks) > 2) or len(self._ticks) > _MOST_TICKS:
@@ -46,7 +47,8 @@ class History:
         samples["time_ns"] = [time_ns for time_ns, _ in found]
         points = np.array([point for _, point in found], _POINT)
         samples["rtt_us"] = np.where(wire.unknown_rtt(points["srtt_us"]), np.nan, points["srtt_us"])
-        samples["cwnd"] = points["cwnd"]
         samples["ssthresh"] = np.where(wire.unknown_ssthresh(points["ssthresh"]), np.nan, points["ssthresh"])
-        samples["unacked"] = points["unacked"]
+        samples["snd_wnd"] = np.where(points["snd_wnd"] == _NO_WINDOW, np.nan, points["snd_wnd"])
+        for name in ("cwnd", "unacked", "rcv_wnd"):
+            samples[name] = points[name]
         return samples

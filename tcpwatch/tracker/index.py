@@ -16,15 +16,16 @@ class Index:
         self._used = 0  # slots not _FREE: live and dead
 
     def find(self, cookies: np.ndarray, netns: np.ndarray) -> np.ndarray:
-        """(n,) i4: the line of each key, -1 where there is none."""
-        found = np.full(len(cookies), -1, np.int32)
+        """(n,) intp: the line of each key, -1 where there is none."""
+        found = np.full(len(cookies), -1, np.intp)
         open_ = np.arange(len(cookies))
         places = self._places(cookies, netns)
         while len(open_):
-            lines = self._slots[places]
-            hit = (lines >= 0) & (self.table["cookie"][lines] == cookies) & (self.table["netns"][lines] == netns)
+            lines = self._slots[places].astype(np.intp)
+            same = (lines >= 0) & (self.table["cookie"][lines] == cookies) & (self.table["netns"][lines] == netns)
+            hit = np.flatnonzero(same)
             found[open_[hit]] = lines[hit]
-            on = ~hit & (lines != _FREE)
+            on = np.flatnonzero(~same & (lines != _FREE))
             open_, cookies, netns, places = open_[on], cookies[on], netns[on], self._next(places[on])
         return found
 
@@ -40,17 +41,24 @@ class Index:
         while len(open_):
             found = self._slots[places]
             hit = found == open_
-            self._slots[places[hit]] = _DEAD
+            self._vacate(places[hit])
             on = ~hit & (found != _FREE)  # a line whose key another line took over is not here any more
             open_, places = open_[on], self._next(places[on])
 
+    def _vacate(self, places: np.ndarray) -> None:
+        last = self._slots[self._next(places)] == _FREE  # no search passes here on its way to another line
+        self._slots[places] = np.where(last, _FREE, _DEAD)
+        self._used -= int(np.count_nonzero(last))
+
     def _insert(self, lines: np.ndarray) -> None:
         places = self._places(self.table["cookie"][lines], self.table["netns"][lines])
-        self._used += len(lines)
         while len(lines):
-            free = self._slots[places] == _FREE
-            self._slots[places[free]] = lines[free]  # of several that want one slot, one wins
-            lost = self._slots[places] != lines
+            before = self._slots[places]
+            vacant = np.flatnonzero(before < 0)
+            self._slots[places[vacant]] = lines[vacant]  # of several that want one slot, one wins
+            won = self._slots[places] == lines
+            self._used += int(np.count_nonzero(won & (before == _FREE)))
+            lost = np.flatnonzero(~won)
             lines, places = lines[lost], self._next(places[lost])
 
     def _rebuild(self, coming: int) -> None:

@@ -8,8 +8,12 @@ import numpy as np
 
 from tcpwatch import wire, words
 from tcpwatch.frame import Frame, Process
-from tcpwatch.tracker.rows import CLOSED, CONNECTION, HAS_COUNTERS
-from tcpwatch.tracker.view import Focus, Key, View
+from tcpwatch.health import Finding, Scene
+from tcpwatch.rows import CLOSED, CONNECTION, HAS_COUNTERS, TOLD
+from tcpwatch.tracker import idle
+from tcpwatch.tracker.listening import draw_listeners
+from tcpwatch.tracker.view import Focus, Key, Listening, View
+from tcpwatch.verdicts import explain, judge
 
 if TYPE_CHECKING:
     from tcpwatch.tracker.tracker import Tracker
@@ -23,7 +27,19 @@ _COUNTED = ("bytes_sent", "bytes_acked", "bytes_received", "retrans", "segs_out"
 
 def draw(tracker: Tracker, frame: Frame) -> View:
     offset_ns = frame.host.realtime_offset_ns
-    connections = _connections(tracker, frame)
+    lines = tracker.table.live()
+    connections = _connections(tracker, frame, lines)
+    ports, port_of = tracker.ports.picture(connections, tracker.snapshot, tracker.settings, frame)
+    idle_ones = idle.picture(
+        connections,
+        lines,
+        tracker.snapshot,
+        tracker.silence,
+        hz=frame.host.hz,
+        now_ns=frame.end_ns,
+        nat_timeout_s=tracker.nat_timeout_s,
+    )
+    listening = draw_listeners(tracker.listeners, tracker.table, offset_ns)
     alive = connections["flags"] & CLOSED == 0
     waiting = np.isin(connections["state"], (wire.TIME_WAIT, wire.FIN_WAIT2))
     events, pids, comms = tracker.log.newest()
@@ -31,7 +47,7 @@ def draw(tracker: Tracker, frame: Frame) -> View:
     states = np.bincount(connections["state"][alive | waiting], minlength=13)
     tally = frame.tally.copy()
     counts = (pulse.opened, pulse.closed, pulse.retransmits, pulse.resets, pulse.segments_out)
-    for array in (connections, events, pids, comms, states, tally, *counts):
+    for array in (connections, ports, port_of, idle_ones, events, pids, comms, states, tally, *counts):
         array.setflags(write=False)
     return View(
         time_ns=frame.end_ns + offset_ns,
@@ -51,12 +67,50 @@ def draw(tracker: Tracker, frame: Frame) -> View:
         processes=dict(tracker.processes),
         focus=None if tracker.log.key is None else _focus(tracker, frame, tracker.log.key),
         snapshot=tracker.snapshot,
+        listening=listening,
+        findings=_findings(tracker, frame, connections, listening, ports, idle_ones),
+        settings=dict(tracker.settings),
+        ports=ports,
+        port_of=port_of,
+        idle=idle_ones,
+        nat_timeout_s=tracker.nat_timeout_s,
     )
 
 
-def _connections(tracker: Tracker, frame: Frame) -> np.ndarray:
+def _findings(
+    tracker: Tracker,
+    frame: Frame,
+    connections: np.ndarray,
+    listening: Listening,
+    ports: np.ndarray,
+    idle_ones: np.ndarray,
+) -> tuple[Finding, ...]:
+    scene = Scene(
+        now_ns=frame.end_ns,
+        home=frame.host.netns,
+        connections=connections,
+        listeners=listening.rows,
+        times_ns=listening.times_ns,
+        points=listening.points,
+        ports=ports,
+        idle=idle_ones,
+        nat_timeout_s=tracker.nat_timeout_s,
+        probes=frame.probes,
+        namespaces=tracker.namespaces,
+        settings=tracker.settings,
+    )
+    return tracker.health.look(
+        scene,
+        None if tracker.snapshot is None else tracker.snapshot.counts,
+        frame.tally,
+        started_ns=tracker.started_ns,
+        offset_ns=frame.host.realtime_offset_ns,
+    )
+
+
+def _connections(tracker: Tracker, frame: Frame, lines: np.ndarray) -> np.ndarray:
+    """lines: those in use."""
     rows = tracker.table.rows
-    lines = tracker.table.live()
     view = np.empty(len(lines), CONNECTION)
     for name in _AS_IS:
         view[name] = rows[name][lines]
@@ -65,12 +119,21 @@ def _connections(tracker: Tracker, frame: Frame) -> np.ndarray:
     view["age_ms"] = np.where(begun, (until - view["opened_ns"]).astype(np.int64) / 1e6, np.nan)
     last = np.maximum(rows["path_len"][lines].astype(np.int64) - 1, 0)
     entered = np.where(view["state"] == wire.CLOSE, _over_ns(rows, lines, last), rows["path_ns"][lines, last])
+    view["verdict"] = _verdicts(rows, lines, frame)
     view["state_ms"] = np.where(entered, (np.uint64(frame.end_ns) - entered).astype(np.int64) / 1e6, np.nan)
     _fill_measures(view, rows, lines)
     _fill_queues(view, tracker.sockets, rows["snap"][lines], frame.host.hz)
     for name in ("opened_ns", "closed_ns", "changed_ns"):
         view[name][view[name] != 0] += np.uint64(frame.host.realtime_offset_ns)
     return view
+
+
+def _verdicts(rows: np.ndarray, lines: np.ndarray, frame: Frame) -> np.ndarray:
+    """An ended connection's was found when its life was told; how a live one does is looked at now."""
+    verdicts: np.ndarray = rows["verdict"][lines]
+    live = np.flatnonzero(rows["flags"][lines] & TOLD == 0)
+    verdicts[live] = judge(rows.take(lines[live]), frame.end_ns, frame.host.hz, frame.host.reset_reasons)
+    return verdicts
 
 
 def _over_ns(rows: np.ndarray, lines: np.ndarray, last: np.ndarray) -> np.ndarray:
@@ -113,6 +176,7 @@ def _focus(tracker: Tracker, frame: Frame, key: Key) -> Focus | None:
     if line < 0:
         return None
     row = tracker.table.rows[line].copy()
+    row["verdict"] = _verdicts(tracker.table.rows, np.array([line]), frame)[0]
     snap = int(row["snap"])
     offset_ns = frame.host.realtime_offset_ns
     samples = tracker.history.of(key)
@@ -128,6 +192,7 @@ def _focus(tracker: Tracker, frame: Frame, key: Key) -> Focus | None:
         samples=samples,
         events=events,
         process=_process(tracker, row),
+        explanation=explain(row.reshape(1), frame.end_ns, frame.host.hz, frame.host.reset_reasons)[0],
     )
 
 

@@ -5,17 +5,20 @@ import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.frame import Snapshot
+from tcpwatch.rows import CLOSED, FIN_RECEIVED, HAS_COUNTERS, LET_GO, PATH, SERVER, TOLD, UNKNOWN_ROLE
+from tcpwatch.tracker.columns import copy
 from tcpwatch.tracker.events import COUNTERS, begin_half_open, is_lifeless, note_segments, vanish
-from tcpwatch.tracker.rows import CLOSED, FIN_RECEIVED, HAS_COUNTERS, LET_GO, PATH, SERVER, TOLD, UNKNOWN_ROLE
 from tcpwatch.tracker.table import Table
+from tcpwatch.tracker.troubles import note_standstill
 
 _MISSES = 2  # older kernels' iterator may skip a socket while its bucket changes (fixed in 6.17)
 # A namespace unread for so long is gone. Longer than a TIME_WAIT and the pause between two SYN-ACKs (TCP_RTO_MAX)
 _STALE_NS = 180_000_000_000
+_LIMITS = ("busy_ticks", "rwnd_limited_ticks", "sndbuf_limited_ticks")
 _ENDPOINTS = ("laddr", "raddr", "lport", "rport", "family")
 
 
-def fold_snapshot(table: Table, snapshot: Snapshot, named: np.ndarray) -> np.ndarray:
+def fold_snapshot(table: Table, snapshot: Snapshot, named: np.ndarray, hz: int) -> np.ndarray:
     """The lines of connections found to have ended unseen. Lines that stand for nothing any more are released, but for
     those that the frame's events name."""
     sockets = snapshot.sockets
@@ -28,7 +31,7 @@ def fold_snapshot(table: Table, snapshot: Snapshot, named: np.ndarray) -> np.nda
     rows["seen_ns"][lines] = snapshot.begin_ns
     rows["missed"][lines] = 0
     _begin(rows, sockets, lines, at)
-    ended = _refresh(table, sockets, lines, at, snapshot.begin_ns)
+    ended = _refresh(table, snapshot, lines, at, hz)
     _guess_servers(rows, sockets)
     return np.concatenate([ended, _find_gone(table, snapshot, named)])
 
@@ -56,8 +59,7 @@ def _begin(rows: np.ndarray, sockets: np.ndarray, lines: np.ndarray, at: np.ndar
     """Sockets nobody told us of: opened before we came, or half-open."""
     new = rows["path_len"][lines] == 0
     lines, at = lines[new], at[new]
-    for name in _ENDPOINTS:
-        rows[name][lines] = sockets[name][at]
+    copy(sockets, at, rows, lines, _ENDPOINTS)
     rows["state"][lines] = sockets["state"][at]
     rows["path_len"][lines] = 1
     rows["path_state"][lines, 0] = sockets["state"][at]
@@ -67,10 +69,10 @@ def _begin(rows: np.ndarray, sockets: np.ndarray, lines: np.ndarray, at: np.ndar
     rows["flags"][lines[small]] |= CLOSED | TOLD | LET_GO
 
 
-def _refresh(table: Table, sockets: np.ndarray, lines: np.ndarray, at: np.ndarray, begin_ns: int) -> np.ndarray:
+def _refresh(table: Table, snapshot: Snapshot, lines: np.ndarray, at: np.ndarray, hz: int) -> np.ndarray:
     """Bring what no event changed since up to date. The lines of which only a TIME_WAIT is left: the end was lost."""
-    rows = table.rows
-    current = rows["changed_ns"][lines] < begin_ns
+    rows, sockets = table.rows, snapshot.sockets
+    current = rows["changed_ns"][lines] < snapshot.begin_ns
     lines, at = lines[current], at[current]
     small = sockets["sort"][at] == wire.TIME_WAIT_SORT
     ended: np.ndarray = lines[small & (rows["flags"][lines] & CLOSED == 0)]
@@ -82,8 +84,8 @@ def _refresh(table: Table, sockets: np.ndarray, lines: np.ndarray, at: np.ndarra
     full = (sockets["sort"][at] == wire.FULL) & (state != wire.LISTEN)
     lines, at = lines[full], at[full]
     note_segments(table, lines, sockets["segs_out"][at])
-    for name in (*COUNTERS, "ca_state", "cgroup"):
-        rows[name][lines] = sockets[name][at]
+    copy(sockets, at, rows, lines, (*COUNTERS, *_LIMITS, "ca_state", "cgroup", "options", "timeouts"))
+    note_standstill(rows, snapshot, lines, at, hz)
     fin = np.where(sockets["options"][at] & wire.FIN_RECEIVED, FIN_RECEIVED, 0).astype(np.uint8)
     rows["flags"][lines] |= fin | np.uint8(HAS_COUNTERS)
     return ended
@@ -129,7 +131,7 @@ def _find_gone(table: Table, snapshot: Snapshot, named: np.ndarray) -> np.ndarra
     # A namespace that was read before and is not any more has ended with all its sockets
     unread = ~covered & ~closed & (rows["seen_ns"][absent] != 0)
     unread &= known_ns[absent] + np.uint64(_STALE_NS) < snapshot.begin_ns
-    gone = np.concatenate([missed[rows["missed"][missed] >= _MISSES], absent[unread]]).astype(np.int32)
+    gone = np.concatenate([missed[rows["missed"][missed] >= _MISSES], absent[unread]])
     lifeless = is_lifeless(rows, gone)
     table.release(np.concatenate([released, gone[lifeless]]))
     ended: np.ndarray = gone[~lifeless]
@@ -143,7 +145,7 @@ def find_ghosts(rows: np.ndarray, now_ns: int) -> np.ndarray:
     known_ns = np.maximum(rows["seen_ns"], rows["changed_ns"])
     passing = np.isin(rows["state"], (wire.SYN_SENT, wire.FIN_WAIT1, wire.LAST_ACK, wire.CLOSING))
     old = (rows["cookie"] != 0) & (known_ns + np.uint64(_STALE_NS) < now_ns)
-    ghosts: np.ndarray = np.flatnonzero(passing & old & (rows["flags"] & CLOSED == 0)).astype(np.int32)
+    ghosts: np.ndarray = np.flatnonzero(passing & old & (rows["flags"] & CLOSED == 0))
     return ghosts
 
 
@@ -154,5 +156,5 @@ def find_stale(rows: np.ndarray, now_ns: int) -> np.ndarray:
     closed = rows["flags"][old] & CLOSED != 0
     let_go = rows["flags"][old] & LET_GO != 0
     half_open = ~closed & (rows["state"][old] != wire.LISTEN) & is_lifeless(rows, old)
-    stale: np.ndarray = old[let_go | half_open].astype(np.int32)
+    stale: np.ndarray = old[let_go | half_open]
     return stale

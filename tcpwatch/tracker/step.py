@@ -13,7 +13,7 @@ class Step:
     """Valid until the next fold: `table` is the tracker's own, not a copy."""
 
     frame: Frame
-    rows: np.ndarray  # (len(frame.events),) i4: each event's line in table; -1: none (a reset for a closed port)
+    rows: np.ndarray  # (len(frame.events),) intp: each event's line in table; -1: none (a reset for a closed port)
     table: np.ndarray  # rows.ROW; lines with cookie 0 are free
     lives: np.ndarray  # rows.ROW, copies of the connections that ended and were not told before
     lost: np.ndarray  # (KINDS,) u8, records lost since the previous frame, by kind

@@ -8,17 +8,24 @@ import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.frame import Frame, Process, Snapshot
+from tcpwatch.health import Health
+from tcpwatch.rows import LET_GO, SERVER, TOLD
+from tcpwatch.tracker.batch import Batch
 from tcpwatch.tracker.events import fold_events, vanish
 from tcpwatch.tracker.history import History
+from tcpwatch.tracker.idle import Silence
+from tcpwatch.tracker.listeners import Listeners
 from tcpwatch.tracker.log import EventLog
+from tcpwatch.tracker.marks import mark_refused
 from tcpwatch.tracker.owners import fold_owners, note_releases
 from tcpwatch.tracker.picture import draw
+from tcpwatch.tracker.ports import PortMeter
 from tcpwatch.tracker.pulse import PulseMeter
-from tcpwatch.tracker.rows import LET_GO, SERVER, TOLD
 from tcpwatch.tracker.snapshot import find_ghosts, find_stale, fold_snapshot
 from tcpwatch.tracker.step import Step
 from tcpwatch.tracker.table import Table
 from tcpwatch.tracker.view import Key, View
+from tcpwatch.verdicts import judge
 
 _REMEMBER_NS = 2_000_000_000  # an ended connection stays at least so long: a late snapshot row must not revive it
 _FORGET_NS = 120_000_000_000  # and at most so long
@@ -29,15 +36,29 @@ _OWNER_WAIT_NS = 500_000_000  # how long a life waits to be told for its process
 
 class Tracker:
     """keep_closed: how many ended connections the view shows. history_bytes, keep_events: bounds for what the view
-    remembers; 0 for faces that only follow the stream."""
+    remembers; 0 for faces that only follow the stream. nat_timeout_s: after how much silence a NAT forgets a
+    connection; 0: never."""
 
-    def __init__(self, *, keep_closed: int = 0, history_bytes: int = 0, keep_events: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        keep_closed: int = 0,
+        history_bytes: int = 0,
+        keep_events: int = 0,
+        nat_timeout_s: float = 0.0,
+    ) -> None:
         self.table = Table()
         self.pulse = PulseMeter()
         self.history = History(history_bytes)
         self.log = EventLog(keep_events)
+        self.listeners = Listeners(history_bytes > 0)
+        self.ports = PortMeter()
+        self.silence = Silence()
+        self.nat_timeout_s = nat_timeout_s
+        self.health = Health()
         self.cgroups: dict[int, str] = {}
         self.namespaces: dict[int, str] = {}
+        self.settings: dict[int, dict[str, str]] = {}  # sysctls by namespace
         self.processes: dict[int, Process] = {}
         self.frame: Frame | None = None
         self.started_ns = 0
@@ -47,7 +68,7 @@ class Tracker:
         self._keeps_history = history_bytes > 0
         self._closed: deque[tuple[int, np.ndarray]] = deque()
         self._closed_count = 0
-        self._untold = np.empty(0, np.int32)
+        self._untold = np.empty(0, np.intp)
         self._lost = np.zeros(len(wire.KINDS), np.uint64)
         self._segments_out = 0
         self._swept_ns = 0
@@ -59,23 +80,30 @@ class Tracker:
         self._forget(frame.end_ns)  # first: a Step may name every line that its own frame touches
         self._note_names(frame)
         self.pulse.advance(frame.end_ns)
-        frame, releases = _without_releases(frame)
-        lines, ended = fold_events(self.table, frame.events)
+        batch, releases = _without_releases(Batch.of(frame.events))
+        frame = replace(frame, events=batch.events)
+        ended = fold_events(self.table, batch)
+        lines = batch.lines
         note_releases(self.table, releases)
         if frame.snapshot is not None:
             self.snapshot, self.sockets = frame.snapshot, frame.snapshot.sockets
-            ended = np.concatenate([ended, fold_snapshot(self.table, frame.snapshot, lines)])
+            ended = np.concatenate([ended, fold_snapshot(self.table, frame.snapshot, lines, frame.host.hz)])
             self._note_history(frame)
+        self.listeners.note(batch)
+        frame, lines = self._note_listeners(frame, lines)
         if self._swept_ns == frame.end_ns:
             ghosts = find_ghosts(self.table.rows, frame.end_ns)
             vanish(self.table.rows, ghosts)
             ended = np.concatenate([ended, ghosts])
         if frame.owners is not None:
             fold_owners(self.table, frame.owners)
-        self._count(frame, ended)
+        self._count(batch, frame.end_ns, ended)
+        if self._keeps_history:
+            self.ports.count(batch, frame.end_ns)
         self.log.add(frame.events, lines, self.table.rows)
         self._untold = np.concatenate([self._untold, ended])
         lives = self._tell(frame)
+        self.health.note(lives, frame.end_ns)
         lost = frame.tally["lost"] - self._lost
         self._lost = frame.tally["lost"].copy()
         self._remember(frame.end_ns, ended)
@@ -96,29 +124,47 @@ class Tracker:
             self.processes = dict(list(self.processes.items())[-_PROCESSES:])
         self.cgroups.update(frame.cgroups)
         self.namespaces.update(frame.namespaces)
+        self.settings.update((netns, dict(values)) for netns, values in frame.settings)
+        if frame.snapshot is not None:
+            gone = self.settings.keys() - frame.snapshot.namespaces
+            self.settings = {netns: values for netns, values in self.settings.items() if netns not in gone}
 
     def _note_history(self, frame: Frame) -> None:
         assert frame.snapshot is not None
         if self._keeps_history:
             self.history.remember(frame.snapshot.end_ns, frame.snapshot.sockets)
+            self.silence.note(self.table.rows, frame.snapshot, frame.host.hz)
 
-    def _count(self, frame: Frame, ended: np.ndarray) -> None:
-        events, rows = frame.events, self.table.rows
-        kind = events["kind"].copy()
-        met = np.flatnonzero((kind == wire.STATE) & (events["new_state"] == wire.ESTABLISHED))
-        old = events["old_state"][met]
-        self.pulse.count("opened", events["time_ns"][met[(old == wire.SYN_SENT) | (old == wire.SYN_RECV)]])
+    def _note_listeners(self, frame: Frame, lines: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """With the events that only the counters of sockets and namespaces tell of."""
+        told = np.empty(0, wire.EVENT)
+        if frame.snapshot is not None:
+            told = self.listeners.fold(frame.snapshot, frame.host.hz, self.settings)
+            mark_refused(self.table.rows, self.sockets, self.listeners.known)
+        if frame.final:
+            told = np.concatenate([told, self.listeners.rest(frame.end_ns)])
+        if not len(told):
+            return frame, lines
+        theirs = self.table.index.find(told["cookie"].copy(), told["netns"].copy())
+        return replace(frame, events=np.concatenate([frame.events, told])), np.concatenate([lines, theirs])
+
+    def _count(self, batch: Batch, end_ns: int, ended: np.ndarray) -> None:
+        rows = self.table.rows
+        met = (batch.kind == wire.STATE) & (batch.new == wire.ESTABLISHED)
+        met &= (batch.old == wire.SYN_SENT) | (batch.old == wire.SYN_RECV)
+        self.pulse.count("opened", batch.time_ns[np.flatnonzero(met)])
         lives = ended[rows["flags"][ended] & TOLD == 0]
         times = rows["closed_ns"][lives]
-        self.pulse.count("closed", np.where(times, times, np.uint64(frame.end_ns)))
-        again = np.flatnonzero((kind == wire.RETRANSMIT) | (kind == wire.SYNACK_RETRANSMIT))
-        again = again[events["flags"][again] & wire.EVENT_REASON == 0]  # an errno: the attempt did not even leave
-        segments = np.where(kind[again] == wire.RETRANSMIT, events["count"][again], 1)
-        self.pulse.count("retransmits", events["time_ns"][again], segments)
-        reset = (kind == wire.RESET_SENT) | (kind == wire.RESET_RECEIVED)
-        self.pulse.count("resets", events["time_ns"][reset])
+        self.pulse.count("closed", np.where(times, times, np.uint64(end_ns)))
+        again = (batch.kind == wire.RETRANSMIT) | (batch.kind == wire.SYNACK_RETRANSMIT)
+        again &= batch.flags & wire.EVENT_REASON == 0  # an errno: the attempt did not even leave
+        at = np.flatnonzero(again)
+        segments = np.where(batch.kind[at] == wire.RETRANSMIT, batch.events["count"][at], 1)
+        self.pulse.count("retransmits", batch.time_ns[at], segments)
+        reset = (batch.kind == wire.RESET_SENT) | (batch.kind == wire.RESET_RECEIVED)
+        self.pulse.count("resets", batch.time_ns[np.flatnonzero(reset)])
         sent = np.array([self.table.segments_out - self._segments_out], float)
-        self.pulse.count("segments_out", np.array([frame.end_ns], np.uint64), sent)
+        self.pulse.count("segments_out", np.array([end_ns], np.uint64), sent)
         self._segments_out = self.table.segments_out
 
     def _tell(self, frame: Frame) -> np.ndarray:
@@ -134,6 +180,8 @@ class Tracker:
         told = lines[ready]
         rows["flags"][told] |= TOLD
         lives: np.ndarray = rows.take(told)
+        lives["verdict"] = judge(lives, frame.end_ns, frame.host.hz, frame.host.reset_reasons)
+        rows["verdict"][told] = lives["verdict"]
         return lives
 
     def _remember(self, now_ns: int, ended: np.ndarray) -> None:
@@ -167,9 +215,9 @@ class Tracker:
         return self.frame is not None and self.frame.shows_time_wait
 
 
-def _without_releases(frame: Frame) -> tuple[Frame, np.ndarray]:
+def _without_releases(batch: Batch) -> tuple[Batch, np.ndarray]:
     """Who let go of a dead socket says whose it was, and is no event in anybody's life."""
-    releases = frame.events["kind"] == wire.RELEASED
+    releases = batch.kind == wire.RELEASED
     if not releases.any():
-        return frame, frame.events[:0]
-    return replace(frame, events=frame.events[~releases]), frame.events[releases]
+        return batch, batch.events[:0]
+    return batch.only(np.flatnonzero(~releases)), batch.events[releases]

@@ -2,11 +2,14 @@
 otherwise; a view never changes after it was made."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from tcpwatch.frame import Host, Probe, Process, Snapshot
+from tcpwatch.health import Finding
+from tcpwatch.rows import IDLE, LISTENER, POINT, PORTS
+from tcpwatch.verdicts import Explanation
 
 PULSE_SECONDS = 60
 
@@ -35,6 +38,25 @@ class Focus:
     samples: np.ndarray  # rows.SAMPLE, oldest first, time_ns Unix
     events: np.ndarray  # wire.EVENT, oldest first (times CLOCK_MONOTONIC)
     process: Process | None
+    explanation: Explanation | None = None  # of its verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """rows: (n,) rows.LISTENER, by their place among the connections. times_ns: (p,) u8, Unix, oldest first; points:
+    (n, p) rows.POINT, one for each of these times."""
+
+    rows: np.ndarray
+    times_ns: np.ndarray
+    points: np.ndarray
+
+    def of(self, at: int) -> int | None:
+        """Which of them is the connection at this place."""
+        found = int(np.searchsorted(self.rows["at"], at))
+        return found if found < len(self.rows) and self.rows["at"][found] == at else None
+
+
+NOBODY = Listening(np.empty(0, LISTENER), np.empty(0, np.uint64), np.empty((0, 0), POINT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +78,10 @@ class View:
     processes: Mapping[int, Process]  # by pid
     focus: Focus | None
     snapshot: Snapshot | None = None  # the newest one; not a copy
+    settings: Mapping[int, Mapping[str, str]] = field(default_factory=dict)  # sysctls by namespace
+    listening: Listening = NOBODY
+    ports: np.ndarray = field(default_factory=lambda: np.empty(0, PORTS))
+    port_of: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))  # per connection its line there, or -1
+    idle: np.ndarray = field(default_factory=lambda: np.empty(0, IDLE))  # in the connections' order
+    findings: tuple[Finding, ...] = ()  # the most harmful first
+    nat_timeout_s: float = 0.0  # after how much silence a NAT forgets a connection, for `idle`; 0: never

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Export = Callable[[View, np.ndarray, str], str]
 Record = Callable[[], tuple[bool, str]]
+Companion = Callable[[Callable[[str], object]], None]
 
 
 class NewView(Message):
@@ -36,12 +37,20 @@ class NewView(Message):
         return isinstance(message, NewView)
 
 
+class Announcement(Message):
+    """Somebody outside has something to tell the user."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
 class TcpwatchApp(App[None]):
     """feed: where views come from. expression: the filter to begin with; raises FilterError where it has a fault.
     loader: which way the probes came in. theme: dark, light, or a name of Textual's; raises UsageError where there is
     none of that name. export: (view, indices into its connections, expression) -> what to tell the user. record: starts
-    or stops -> (whether it records now, what to tell the user). seconds: how long it runs; None: until the user
-    quits."""
+    or stops -> (whether it records now, what to tell the user). companion: called once the screen is there, with a
+    function that tells the user something, on any thread. seconds: how long it runs; None: until the user quits."""
 
     TITLE = "tcpwatch"
     ENABLE_COMMAND_PALETTE = True
@@ -61,6 +70,7 @@ class TcpwatchApp(App[None]):
         theme: str | None = None,
         export: Export | None = None,
         record: Record | None = None,
+        companion: Companion | None = None,
         seconds: float | None = None,
     ) -> None:
         colour = "NO_COLOR" not in os.environ
@@ -74,6 +84,7 @@ class TcpwatchApp(App[None]):
         self.set_filter(expression)
         self._looked_at: Focus | None = None
         self._recording_since = 0.0
+        self._companion = companion
         self._seconds = seconds
         self.animation_level = "none"
         for known in (DARK, LIGHT):
@@ -101,6 +112,8 @@ class TcpwatchApp(App[None]):
         self.feed.set_listener(self._told)
         self._told()  # it may have had a view before it had a listener
         self.set_timer(1, self._warm_up)
+        if self._companion is not None:
+            self._companion(lambda text: self.post_message(Announcement(text)))
         if self._seconds is not None:
             self.set_timer(self._seconds, self.exit)
 
@@ -118,6 +131,9 @@ class TcpwatchApp(App[None]):
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(number, self.exit)
+
+    def on_announcement(self, announcement: Announcement) -> None:
+        self.desk.status.say((announcement.text, "info"), seconds=30.0)
 
     def on_new_view(self) -> None:
         view = self.feed.latest()
@@ -234,6 +250,7 @@ def run(
     theme: str | None = None,
     export: Export | None = None,
     record: Record | None = None,
+    companion: Companion | None = None,
     seconds: float | None = None,
 ) -> None:
     """Show the feed until the user quits, or for so many seconds; see TcpwatchApp. The terminal is given back and the
@@ -241,7 +258,16 @@ def run(
 
     Raises: FilterError before anything is drawn; the feed's error after the screen is gone."""
     try:
-        app = TcpwatchApp(feed, expression, loader=loader, theme=theme, export=export, record=record, seconds=seconds)
+        app = TcpwatchApp(
+            feed,
+            expression,
+            loader=loader,
+            theme=theme,
+            export=export,
+            record=record,
+            companion=companion,
+            seconds=seconds,
+        )
         app.run()
     finally:
         feed.stop()

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tcpwatch import rows as shapes
 from tcpwatch import wire, words
-from tcpwatch.tracker import rows as shapes
 from tcpwatch.tracker.view import View
 from tcpwatch.tui import units
 from tcpwatch.tui.columns import Cell, Draw, Keys, Role

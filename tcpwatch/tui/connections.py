@@ -1,15 +1,15 @@
-"""The tables whose lines are sockets: Connections, and Listeners with their queues. Declares columns, and nothing of
-how a table is drawn."""
+"""The Connections table. Declares its columns and those it shares with other tables of sockets, and nothing of how a
+table is drawn."""
 
 from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from tcpwatch import wire, words
-from tcpwatch.tracker import rows as shapes
+from tcpwatch import rows as shapes
+from tcpwatch import verdicts, wire, words
 from tcpwatch.tracker.view import Key, View
 from tcpwatch.tui import cells, units
-from tcpwatch.tui.columns import Cell, Column
+from tcpwatch.tui.columns import Cell, Column, Role
 from tcpwatch.tui.sheet import Sheet
 
 
@@ -56,7 +56,28 @@ def _command(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
     return (words.clean(owner.command), "plain") if owner and owner.command else (units.UNKNOWN, "dim")
 
 
-def _sign(view: View, rows: np.ndarray, i: int) -> Cell:
+_BY_HARM: dict[int, Role] = {verdicts.HIGH: "bad", verdicts.MEDIUM: "warn", verdicts.LOW: "plain"}
+
+
+def _verdict(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
+    code = verdicts.CODES[int(rows["verdict"][i])]
+    if code is not None:
+        return code.replace("_", " "), _BY_HARM.get(verdicts.harm_of(code), "dim")
+    return (units.UNKNOWN if cells.closed(rows[i : i + 1])[0] else "ok"), "dim"
+
+
+_HARM = np.array([0, *(verdicts.harm_of(rule.code) for rule in verdicts.RULES)], float)
+
+
+def _verdict_keys(view: View, rows: np.ndarray, which: np.ndarray) -> Sequence[np.ndarray]:
+    """The worst first, equal ones together."""
+    verdict = rows["verdict"][which]
+    return _HARM[verdict], verdict.astype(float)
+
+
+def sign(view: View, rows: np.ndarray, i: int) -> Cell:
+    if _HARM[rows["verdict"][i]] >= verdicts.MEDIUM:
+        return "!", "bad" if _HARM[rows["verdict"][i]] >= verdicts.HIGH else "warn"
     if cells.closed(rows[i : i + 1])[0]:
         return "×", "dim"
     if view.time_ns - int(rows["changed_ns"][i]) < cells.FRESH_NS:
@@ -64,7 +85,7 @@ def _sign(view: View, rows: np.ndarray, i: int) -> Cell:
     return " ", "dim" if float(rows["idle_ms"][i]) > cells.STALE_MS else "plain"
 
 
-def _name(view: View, rows: np.ndarray, i: int) -> Hashable:
+def name(view: View, rows: np.ndarray, i: int) -> Hashable:
     return key(rows, i)
 
 
@@ -85,17 +106,12 @@ def _connected(view: View, rows: np.ndarray, with_closed: bool) -> np.ndarray:
     return mask if with_closed else mask & ~cells.closed(rows)
 
 
-def _listening(view: View, rows: np.ndarray, with_closed: bool) -> np.ndarray:
-    mask: np.ndarray = rows["state"] == wire.LISTEN
-    return mask if with_closed else mask & ~cells.closed(rows)
-
-
 _LOCAL = Column("local", "LOCAL", 15, "left", 3, cells.endpoint("l"), cells.endpoint_keys("l"), widest=46)
-_PROCESS = Column("process", "PROCESS", 12, "left", 2, cells.process, cells.process_keys, widest=24)
-_AGE = Column("age", "AGE", 6, "right", 6, cells.measure("age_ms", units.duration), cells.field_keys("age_ms"))
-_NETNS = Column("netns", "NETNS", 10, "left", 19, _namespace, cells.field_keys("netns"), widest=16)
-_CGROUP = Column("cgroup", "CGROUP", 16, "left", 20, _cgroup, cells.field_keys("cgroup"), widest=46)
-_COMMAND = Column("command", "COMMAND", 16, "left", 21, _command, cells.process_keys, widest=1000)
+PROCESS = Column("process", "PROCESS", 12, "left", 2, cells.process, cells.process_keys, widest=24)
+AGE = Column("age", "AGE", 6, "right", 7, cells.measure("age_ms", units.duration), cells.field_keys("age_ms"))
+NETNS = Column("netns", "NETNS", 10, "left", 19, _namespace, cells.field_keys("netns"), widest=16)
+CGROUP = Column("cgroup", "CGROUP", 16, "left", 20, _cgroup, cells.field_keys("cgroup"), widest=46)
+COMMAND = Column("command", "COMMAND", 16, "left", 21, _command, cells.process_keys, widest=1000)
 
 
 def _number(name: str, title: str, width: int, priority: int, field: str, unit: str = "lined") -> Column:
@@ -111,68 +127,31 @@ CONNECTIONS = Sheet(
         Column("state", "STATE", 11, "left", 0, cells.state, cells.state_keys),
         _LOCAL,
         Column("remote", "REMOTE", 21, "left", 1, cells.endpoint("r"), cells.endpoint_keys("r"), widest=46),
-        _PROCESS,
-        _AGE,
+        PROCESS,
+        AGE,
         _number("rtt", "RTT", 7, 4, "rtt_us", "latency"),
-        _number("cwnd", "CWND", 5, 7, "cwnd", "whole"),
-        _number("sent", "SENT", 6, 8, "bytes_sent"),
-        _number("received", "RECV", 6, 9, "bytes_received"),
+        _number("cwnd", "CWND", 5, 8, "cwnd", "whole"),
+        _number("sent", "SENT", 6, 9, "bytes_sent"),
+        _number("received", "RECV", 6, 10, "bytes_received"),
         Column("retrans", "RETR", 5, "right", 5, _retransmits, cells.field_keys("retrans"), descending=True),
+        Column("verdict", "VERDICT", 14, "left", 6, _verdict, _verdict_keys, descending=True, widest=24),
         Column("ratio", "RETR%", 7, "right", 13, _ratio, _ratio_keys, descending=True),
-        _number("send_queue", "SENDQ", 6, 10, "send_queue"),
-        _number("recv_queue", "RECVQ", 6, 11, "recv_queue"),
-        _number("idle", "IDLE", 6, 12, "idle_ms", "duration"),
+        _number("send_queue", "SENDQ", 6, 11, "send_queue"),
+        _number("recv_queue", "RECVQ", 6, 12, "recv_queue"),
+        _number("idle", "IDLE", 6, 13, "idle_ms", "duration"),
         Column("role", "SIDE", 6, "left", 14, _role, cells.field_keys("role")),
         _number("state_for", "IN STATE", 9, 15, "state_ms", "duration"),
         _number("min_rtt", "MIN RTT", 8, 16, "min_rtt_us", "latency"),
         _number("ssthresh", "SSTHR", 6, 17, "ssthresh", "whole"),
         _number("mss", "MSS", 5, 18, "mss", "whole"),
-        _NETNS,
-        _CGROUP,
-        _COMMAND,
+        NETNS,
+        CGROUP,
+        COMMAND,
     ),
     rows=lambda view: view.connections,
     belongs=_connected,
-    name=_name,
+    name=name,
     place=place,
     key=key,
-    sign=_sign,
-)
-
-
-def _full(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
-    """How far the accept queue is filled: a bar and a word, as colour alone says nothing to some."""
-    share = float(_full_keys(view, rows, np.array([i]))[0][0])
-    if share != share:
-        return units.UNKNOWN, "dim"
-    bar = ("■" * round(min(1.0, share) * 8)).ljust(8, "·")
-    word = "full" if share >= 1 else units.percent(share)
-    return f"{bar} {word:>5}", "bad" if share >= 1 else "warn" if share >= 0.5 else "plain" if share else "dim"
-
-
-def _full_keys(view: View, rows: np.ndarray, which: np.ndarray) -> Sequence[np.ndarray]:
-    limit = rows["send_queue"][which]
-    return (np.divide(rows["recv_queue"][which], limit, out=np.full(len(which), np.nan), where=limit > 0),)
-
-
-LISTENERS = Sheet(
-    noun="listeners",
-    sort="full",
-    columns=(
-        Column("local", "LISTENING ON", 21, "left", 0, cells.endpoint("l"), cells.endpoint_keys("l"), widest=46),
-        _PROCESS,
-        _number("waiting", "WAITING", 8, 3, "recv_queue", "whole"),
-        _number("limit", "LIMIT", 7, 4, "send_queue", "whole"),
-        Column("full", "ACCEPT QUEUE", 14, "left", 1, _full, _full_keys, descending=True),
-        _AGE,
-        _NETNS,
-        _CGROUP,
-        _COMMAND,
-    ),
-    rows=lambda view: view.connections,
-    belongs=_listening,
-    name=_name,
-    place=place,
-    key=key,
-    sign=_sign,
+    sign=sign,
 )

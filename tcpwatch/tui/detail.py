@@ -1,20 +1,26 @@
-"""The screen about one connection: who, its life, its curves, its facts, its events. Draws the view's focus; asks the
-feed for nothing but to be looked at."""
+"""The screen about one connection: who, the verdict, its life, its curves, its facts, its events. Draws the view's
+focus; asks the feed for nothing but to be looked at."""
 
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from tcpwatch import wire
+from tcpwatch.tracker import audit
 from tcpwatch.tracker.view import Focus, Key, View
-from tcpwatch.tui import cells, connections, facts, life
-from tcpwatch.tui.lines import Line, Lines
+from tcpwatch.tui import blocks, cells, connections, facts, life, listener
+from tcpwatch.tui.curves import Curves
+from tcpwatch.tui.lines import Line, Lines, beside, cropped
 from tcpwatch.tui.place import Place
 from tcpwatch.tui.status import Status
 
 if TYPE_CHECKING:
     from tcpwatch.tui.app import TcpwatchApp
 
+_ROOMY = 34  # from this height on there are empty lines
+_TALL = 48  # and from this one on a third plot above the facts
+_BROAD = 170  # from this width on the plots stand side by side
 _HINTS = (("Esc", "back"), ("j k", "scroll"), ("Space", "pause"), ("?", "help"), ("q", "quit"))
 
 
@@ -64,16 +70,52 @@ def _waiting(view: View, key: Key) -> list[Line]:
 
 
 def _page(view: View, focus: Focus, width: int, height: int) -> list[Line]:
-    """Curves take what the facts leave, within reason."""
-    curve = max(4, min(9, (height - 26) // 2))
+    """What matters most comes first: on a small screen the rest is scrolled to. Curves take what the facts leave,
+    within reason."""
+    if focus.row["state"] == wire.LISTEN:
+        return listener.page(view, focus, width, height)
+    roomy = height >= _ROOMY
+    gap: list[Line] = [()] if roomy else []
+    deal = audit.deal(focus.row, facts.socket_of_deal(focus))
+    found = audit.remarks(focus.row, deal)
+    *head, where = (cropped(line, width) for line in facts.head(view, focus))
+    advice = facts.advice(focus.explanation, width)
+    first, later = _plots(view, focus, width, height)
     return [
-        *facts.head(view, focus),
-        (),
+        *head,
+        *([where] if roomy else []),
+        *facts.verdict(focus.explanation, width),
+        *(advice if roomy else []),
+        *facts.remarks(found, True, width),
+        *gap,
         *life.life_line(focus.path, width),
-        (),
-        *life.plots(view, focus, width, curve),
-        (),
-        *facts.grid(facts.blocks(view, focus), width),
+        *facts.present(view, focus, width),
+        *facts.limits(view, focus, width),
+        *gap,
+        *first,
+        *gap,
+        *([] if roomy else [*advice, where, ()]),
+        *blocks.grid(blocks.blocks(view, focus, deal), width),
+        *later,
+        *facts.remarks(found, False, width),
+        *facts.evidence(view, focus.explanation, width),
         [("EVENTS", "title"), ("  newest first", "dim")],
         *life.events(view, focus, width),
     ]
+
+
+def _plots(view: View, focus: Focus, width: int, height: int) -> tuple[list[Line], list[Line]]:
+    """Those above the facts, and those under them."""
+    broad = width >= _BROAD
+    curves = Curves(view, focus, width // 2 - 2 if broad else width)
+    if not curves.known:
+        return [[("measures over time: fewer than two so far", "dim")]], []
+    if broad:
+        half = max(3, min(9, (height - 38) // 2))
+        left = [*curves.window(2 * half - 1), *curves.marks(), curves.axis()]
+        return beside(left, [*curves.round_trip(half), *curves.windows(half), curves.axis()], width), []
+    tall = max(3, min(9, (height - 22) // 4))
+    above = [*curves.window(tall + 1), *curves.round_trip(tall), *curves.marks(), curves.axis()]
+    if height < _TALL:
+        return above, [*curves.windows(5), curves.axis(), ()]
+    return [*above[:-1], *curves.windows(tall), curves.axis()], []

@@ -1,20 +1,28 @@
-"""The facts of one connection in blocks: counters, path, what was negotiated, who owns it. Pure; a fact the kernel did
-not give is a dash."""
+"""What is to be said of one connection in lines: who talks to whom, the verdict, what it does now, what held it back,
+what was dealt badly. Pure; a fact the kernel did not give is a dash."""
 
-from collections.abc import Sequence
+from textwrap import wrap
 
 import numpy as np
 
+from tcpwatch import rows as shapes
 from tcpwatch import wire, words
-from tcpwatch.tracker import rows as shapes
+from tcpwatch.tracker import audit, flow
 from tcpwatch.tracker.view import Focus, View
 from tcpwatch.tui import cells, units
 from tcpwatch.tui.columns import Cell, Role
-from tcpwatch.tui.lines import Line, cropped
+from tcpwatch.tui.life import LABEL
+from tcpwatch.tui.lines import Line, cropped, length
+from tcpwatch.verdicts import HIGH, LOW, MEDIUM, Explanation, harm_of
 
-_NAME = 13
-Fact = tuple[str, str] | tuple[str, str, Role]
-Block = tuple[str, list[Fact]]
+_HARM: dict[int, tuple[str, Role]] = {HIGH: ("✕", "bad"), MEDIUM: ("▲", "warn"), LOW: ("·", "info")}
+_SHARES: tuple[tuple[str, str, str, Role], ...] = (
+    ("path", "path", "█", "good"),
+    ("receiver", "receiver", "▓", "bad"),
+    ("buffer", "send buffer", "▒", "warn"),
+    ("application", "application", "░", "dim"),
+)
+_LEAST_BAR = 10
 
 
 def head(view: View, focus: Focus) -> list[Line]:
@@ -70,142 +78,161 @@ def _owner(view: View, focus: Focus) -> list[Line]:
     ]
 
 
-def blocks(view: View, focus: Focus) -> list[Block]:
-    row, socket = focus.row, focus.socket
-    if socket is not None and socket["sort"] != wire.FULL:
-        socket = None  # half-open and TIME_WAIT sockets hold almost none of this, and their zeros mean nothing
-    return [_counters(row, socket), _path(view, row, socket), _negotiated(view, row, socket)]
+def full(focus: Focus) -> np.void | None:
+    """The socket's measures. Half-open and TIME_WAIT sockets hold almost none, and their zeros mean nothing."""
+    here = focus.socket is not None and focus.socket["sort"] == wire.FULL and focus.socket["state"] != wire.LISTEN
+    return focus.socket if here else None
 
 
-def _counters(row: np.void, socket: np.void | None) -> Block:
-    counted = bool(row["flags"] & shapes.HAS_COUNTERS)
-    facts: list[Fact] = [
-        (name, units.size(float(row[field])) if counted else units.UNKNOWN)
-        for name, field in (("sent", "bytes_sent"), ("acknowledged", "bytes_acked"), ("received", "bytes_received"))
+def socket_of_deal(focus: Focus) -> np.void | None:
+    """A half-open socket knows what was offered."""
+    half_open = focus.socket is not None and focus.socket["sort"] == wire.REQUEST
+    return focus.socket if half_open else full(focus)
+
+
+def ticks(view: View, count: float) -> str:
+    """A number of jiffies as a time."""
+    return units.duration(count * 1e3 / view.host.hz) if view.host.hz else units.UNKNOWN
+
+
+def now_ns(view: View) -> int:
+    """CLOCK_MONOTONIC."""
+    return view.time_ns - view.host.realtime_offset_ns
+
+
+def passage(label: str, text: str, role: Role, width: int, sign: Cell = ("", "plain")) -> list[Line]:
+    """Text over as many lines as it takes, after a label and a sign."""
+    indent = LABEL + (len(sign[0]) + 1 if sign[0] else 0)
+    first, *more = wrap(words.clean(text), max(20, width - indent)) or [""]
+    lead: list[Cell] = [(label.ljust(LABEL), "dim")]
+    if sign[0]:
+        lead += [sign, (" ", "plain")]
+    return [[*lead, (first, role)], *([(" " * indent + line, role)] for line in more)]
+
+
+def verdict(explanation: Explanation | None, width: int) -> list[Line]:
+    """Its name and sentence; one calm line where nothing is wrong."""
+    if explanation is None:
+        return []
+    sign, role = _HARM.get(harm_of(explanation.code), ("✓", "good") if explanation.certain else ("·", "dim"))
+    if explanation.code is None:
+        return passage("verdict", explanation.sentence, "plain", width, (sign, role))
+    name = f"{explanation.code} ({'certain' if explanation.certain else 'likely'})"
+    return passage("verdict", f"{name}: {explanation.sentence}", "bright", width, (sign, role))
+
+
+def advice(explanation: Explanation | None, width: int) -> list[Line]:
+    """What to do about it."""
+    if explanation is None or not explanation.advice:
+        return []
+    return passage("to do", explanation.advice, "plain", width, ("→", "info"))
+
+
+def evidence(view: View, explanation: Explanation | None, width: int) -> list[Line]:
+    """What the verdict rests on, with its times."""
+    if explanation is None or not explanation.evidence:
+        return []
+    lines: list[Line] = [[("EVIDENCE", "title"), ("  what the verdict rests on", "dim")]]
+    for time_ns, text in explanation.evidence:
+        when = units.clock(_unix(view, time_ns or 0)) if time_ns else ""
+        lines.append(cropped([(f"{when:<12}  ", "dim"), (words.clean(text), "plain")], width))
+    return [*lines, ()]
+
+
+def remarks(found: list[audit.Remark], grave: bool, width: int) -> list[Line]:
+    """What was dealt badly at the handshake: the grave remarks, or the others."""
+    sign: Cell = ("▲", "warn") if grave else ("·", "dim")
+    chosen = [remark for remark in found if remark.grave == grave]
+    labels = ["deal", *([""] * len(chosen))]
+    return [
+        line
+        for label, remark in zip(labels, chosen, strict=False)
+        for line in passage(label, remark.text, "plain" if grave else "dim", width, sign)
     ]
-    out, again = int(row["segs_out"]), int(row["retrans"])
-    ratio = f"{units.whole(again)} of {units.whole(out)}, {units.percent(again / out if out else np.nan)}"
-    return "counters", [
-        *facts,
-        ("segments in", units.whole(int(row["segs_in"])) if counted else units.UNKNOWN),
-        ("retransmitted", ratio if counted else units.UNKNOWN, "warn" if again else "plain"),
-        ("in flight", _segments(socket, "unacked")),
-        ("thought lost", _segments(socket, "lost")),
-        ("send queue", _bytes(socket, "send_queue")),
-        ("receive queue", _bytes(socket, "recv_queue")),
-        ("resets", f"{row['resets_sent']} sent, {row['resets_received']} received"),
+
+
+def present(view: View, focus: Focus, width: int) -> list[Line]:
+    """What it does at this moment, or waits for."""
+    row, small = focus.row, focus.socket
+    if small is not None and small["sort"] == wire.TIME_WAIT_SORT:
+        left = ticks(view, float(small["timer_ticks"]))
+        return [cropped([("now".ljust(LABEL), "dim"), (f"holds its ports for another {left}", "plain")], width)]
+    socket = full(focus)
+    pieces: list[Cell] = []
+    if row["state"] in (wire.SYN_SENT, wire.SYN_RECV) and not row["flags"] & shapes.CLOSED:
+        pieces = _knocking(view, row)
+    elif socket is not None:
+        pieces = [*_trouble(view, row, socket), *_sending(row, socket)]
+    running = flow.timer(socket) if socket is not None else None
+    if running is not None:
+        pieces.append((f"{running[0]} in {ticks(view, running[1])}", "plain"))
+    return [cropped([("now".ljust(LABEL), "dim"), *pieces], width)] if pieces else []
+
+
+def _knocking(view: View, row: np.void) -> list[Cell]:
+    hand = audit.handshake(row, now_ns(view))
+    since = f" for {units.duration(hand.took_us / 1e3)}" if hand.took_us else ""
+    what, again = ("no answer to our SYN", hand.syns_again) if row["state"] == wire.SYN_SENT else ("", 0)
+    if row["state"] != wire.SYN_SENT:
+        what, again = "half-open, the peer's last ACK is missing,", hand.synacks_again
+    return [(f"{what}{since}   ", "warn" if again else "plain"), (f"sent again {again}×   " if again else "", "warn")]
+
+
+def _trouble(view: View, row: np.void, socket: np.void) -> list[Cell]:
+    pieces: list[Cell] = []
+    if row["stalled_ns"]:
+        since = units.duration((now_ns(view) - int(row["stalled_ns"])) / 1e6)
+        pieces.append((f"✕ stalled for {since}: the peer's window is shut   ", "bad"))
+    if socket["probes"]:
+        pieces.append((f"✕ {socket['probes']} probes without an answer   ", "bad"))
+    return pieces
+
+
+def _sending(row: np.void, socket: np.void) -> list[Cell]:
+    name = flow.phase(row, words.clean(socket["ca_name"]))
+    limiter = next(word for key, word, _, _ in _SHARES if key == flow.limiter(socket))
+    bytes_out = units.size(float(flow.under_way(socket)))
+    return [
+        (f"{name or units.UNKNOWN}   ", "warn" if int(row["ca_state"]) > 1 else "bright"),
+        ("limited by ", "dim"),
+        (f"{limiter}   ", "plain"),
+        ("under way ", "dim"),
+        (f"{units.whole(float(socket['unacked']))} of {units.whole(float(row['cwnd']))}, {bytes_out}   ", "plain"),
     ]
 
 
-def _path(view: View, row: np.void, socket: np.void | None) -> Block:
-    rtt = float(row["srtt_us"]) or np.nan
-    least = np.nan if wire.unknown_min_rtt(row["min_rtt_us"]) else float(row["min_rtt_us"])
-    floor = "not reached" if wire.unknown_ssthresh(row["ssthresh"]) else f"{row['ssthresh']} segments"
-    return "path", [
-        ("RTT", f"{_latency(rtt)} ± {_latency(float(row['rttvar_us']) if rtt == rtt else np.nan)}"),
-        ("lowest RTT", _latency(least)),
-        ("RTO", _ticks(view, socket, "rto_ticks")),
-        ("cwnd", f"{row['cwnd']} segments" if row["cwnd"] else units.UNKNOWN),
-        ("ssthresh", floor),
-        ("congestion", _congestion(row)),
-        ("pacing", _speed(socket, "pacing_rate")),
-        ("delivery", _speed(socket, "delivery_rate")),
-        ("busy sending", _ticks(view, socket, "busy_ticks")),
-        ("stopped by", _limits(socket)),
-    ]
+def limits(view: View, focus: Focus, width: int) -> list[Line]:
+    """What held it back, as shares of its time."""
+    found = flow.shares(focus.row, measured_ns(view, focus), view.host.hz)
+    if found is None:
+        return []
+    known = [(*each, getattr(found, each[0])) for each in _SHARES]
+    known = [each for each in known if each[4] == each[4]]
+    told: list[Cell] = []
+    for _, name, sign, role, share in known:
+        told += [(f"{sign} ", role), (f"{name} ", "dim"), (f"{units.percent(share)}  ", "plain")]
+    of = "" if found.application == found.application else " with data to send"
+    span: Cell = (f"of {units.duration(found.span_ns / 1e6)}{of}", "dim")
+    told += [span] if length([*told, span]) <= width - LABEL else []
+    line: list[Cell] = [("limits".ljust(LABEL), "dim")]
+    room = min(30, width - LABEL - length(told) - 2)
+    if room >= _LEAST_BAR:
+        bar = _bar([each[4] for each in known], room)
+        line += [(sign * wide, role) for (_, _, sign, role, _), wide in zip(known, bar, strict=True)]
+        line.append(("  ", "plain"))
+    return [cropped([*line, *told], width)]
 
 
-def _negotiated(view: View, row: np.void, socket: np.void | None) -> Block:
-    algorithm = words.clean(socket["ca_name"]) if socket is not None else ""
-    return "negotiated", [
-        ("MSS", f"{row['mss']} B" if row["mss"] else units.UNKNOWN),
-        ("path MTU", units.UNKNOWN if socket is None else f"{socket['pmtu']} B"),
-        ("window scale", _scales(socket)),
-        ("SACK", _option(socket, wire.SACK)),
-        ("timestamps", _option(socket, wire.TIMESTAMPS)),
-        ("ECN", _option(socket, wire.ECN)),
-        ("fast open", _option(socket, wire.FASTOPEN)),
-        ("algorithm", algorithm or units.UNKNOWN),
-        ("peer's window", _bytes(socket, "snd_wnd")),
-        ("our window", _bytes(socket, "rcv_wnd")),
-        ("keep-alive", _keepalive(view, socket)),
-    ]
+def measured_ns(view: View, focus: Focus) -> int:
+    """When the newest snapshot that still held the socket was read."""
+    if len(focus.samples):
+        return int(focus.samples["time_ns"][-1]) - view.host.realtime_offset_ns
+    return int(focus.row["seen_ns"])
 
 
-def _segments(socket: np.void | None, field: str) -> str:
-    if socket is None:
-        return units.UNKNOWN
-    return "1 segment" if socket[field] == 1 else f"{units.whole(int(socket[field]))} segments"
-
-
-def _bytes(socket: np.void | None, field: str) -> str:
-    return units.UNKNOWN if socket is None else units.size(float(socket[field]))
-
-
-def _latency(microseconds: float) -> str:
-    return units.latency(microseconds).strip()
-
-
-def _ticks(view: View, socket: np.void | None, field: str) -> str:
-    if socket is None or not view.host.hz:
-        return units.UNKNOWN
-    return units.duration(float(socket[field]) * 1e3 / view.host.hz)
-
-
-def _speed(socket: np.void | None, field: str) -> str:
-    if socket is None or not socket[field]:
-        return units.UNKNOWN
-    return "unlimited" if int(socket[field]) == wire.UNLIMITED else f"{units.size(float(socket[field]))}/s"
-
-
-def _limits(socket: np.void | None) -> str:
-    """Who held it back while there was something to send."""
-    if socket is None or not socket["busy_ticks"]:
-        return units.UNKNOWN
-    busy = float(socket["busy_ticks"])
-    receiver, buffer = float(socket["rwnd_limited_ticks"]) / busy, float(socket["sndbuf_limited_ticks"]) / busy
-    return f"peer {units.percent(receiver)}, buffer {units.percent(buffer)}"
-
-
-def _congestion(row: np.void) -> str:
-    number = int(row["ca_state"])
-    return wire.CA_STATES[number] if number < len(wire.CA_STATES) else units.UNKNOWN
-
-
-def _scales(socket: np.void | None) -> str:
-    if socket is None:
-        return units.UNKNOWN
-    return f"send {socket['snd_wscale']}, receive {socket['rcv_wscale']}" if socket["options"] & wire.WSCALE else "no"
-
-
-def _option(socket: np.void | None, bit: int) -> str:
-    return units.UNKNOWN if socket is None else "✓ yes" if socket["options"] & bit else "no"
-
-
-def _keepalive(view: View, socket: np.void | None) -> str:
-    if socket is None:
-        return units.UNKNOWN
-    return f"after {_ticks(view, socket, 'keepalive_ticks')} idle" if socket["options"] & wire.KEEPALIVE else "off"
-
-
-def grid(parts: Sequence[Block], width: int) -> list[Line]:
-    """The blocks side by side, as many as fit."""
-    across = max(1, min(len(parts), width // 38))
-    each = width // across
-    lines: list[Line] = []
-    for begin in range(0, len(parts), across):
-        chosen = [_block(part, each) for part in parts[begin : begin + across]]
-        tall = max(len(block) for block in chosen)
-        filled = [block + [cropped((), each)] * (tall - len(block)) for block in chosen]
-        lines += [[piece for line in row for piece in line] for row in zip(*filled, strict=True)]
-        lines.append(())
-    return lines
-
-
-def _block(part: Block, width: int) -> list[list[Cell]]:
-    title, facts = part
-    lines = [cropped([(title.upper(), "title")], width)]
-    for name, text, *role in facts:
-        shown: Role = "dim" if text in (units.UNKNOWN, "no") else role[0] if role else "plain"
-        lines.append([*cropped([(name.ljust(_NAME) + " ", "dim"), (text, shown)], width - 2), ("  ", "plain")])
-    return lines
+def _bar(parts: list[float], room: int) -> list[int]:
+    """Cells for each part; what is not nothing gets one."""
+    wide = [max(1, round(share * room)) if share > 0 else 0 for share in parts]
+    if any(wide):
+        wide[wide.index(max(wide))] += room - sum(wide)
+    return wide

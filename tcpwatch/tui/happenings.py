@@ -6,11 +6,11 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
+from tcpwatch import rows as shapes
 from tcpwatch import wire, words
-from tcpwatch.tracker import rows as shapes
 from tcpwatch.tracker.view import Key, View
 from tcpwatch.tui import cells, units
-from tcpwatch.tui.columns import Cell, Column, Role
+from tcpwatch.tui.columns import Cell, Column, Draw, Role
 from tcpwatch.tui.sheet import Sheet
 
 _SAME = ("cookie", "netns", "laddr", "raddr", "lport", "rport", "family")
@@ -24,6 +24,11 @@ _SIGNS: dict[int, tuple[str, Role]] = {
     wire.RESET_SENT: ("✕", "bad"),
     wire.RESET_RECEIVED: ("✕", "bad"),
     wire.CONGESTION: ("●", "warn"),
+    wire.LISTEN_DROP: ("✕", "bad"),
+    wire.LISTEN_OVERFLOW: ("✕", "bad"),
+    wire.COOKIE_SENT: ("○", "warn"),
+    wire.COOKIE_ACCEPTED: ("○", "info"),
+    wire.COOKIE_REJECTED: ("○", "warn"),
 }
 
 
@@ -72,8 +77,8 @@ def _detail(view: View, event: np.void, kind: int) -> str:
     if kind == wire.RETRANSMIT:
         failed = " failed" + _errno(-reason & 0xFFFFFFFF if reason > 0x7FFFFFFF else reason) if reason else ""
         return f" ×{count}{failed}" if count != 1 or failed else ""
-    if kind == wire.SYNACK_RETRANSMIT:
-        return f" ×{count}"
+    if kind == wire.SYNACK_RETRANSMIT or kind > wire.RELEASED:
+        return f" ×{count:,}"
     known = int(event["flags"]) & wire.EVENT_REASON and reason < len(view.host.reset_reasons)
     return ": " + words.clean(view.host.reset_reasons[reason]).lower().replace("_", " ") if known else ""
 
@@ -88,6 +93,12 @@ def _congestion(number: int) -> str:
 
 def _errno(number: int) -> str:
     return f" ({errno.errorcode.get(number, number)})" if number else ""
+
+
+def _endpoint(side: str) -> Draw:
+    """What a namespace counted may be any of its listeners'."""
+    draw = cells.endpoint(side)
+    return lambda view, rows, i, width: draw(view, rows, i, width) if rows["family"][i] else (units.UNKNOWN, "dim")
 
 
 def _when(view: View, rows: np.ndarray, i: int, width: int) -> Cell:
@@ -142,8 +153,8 @@ EVENTS = Sheet(
     columns=(
         Column("time", "TIME", 12, "left", 0, _when, _when_keys, descending=True),
         Column("event", "EVENT", 24, "left", 1, _what, _what_keys, widest=40),
-        Column("local", "LOCAL", 15, "left", 4, cells.endpoint("l"), cells.endpoint_keys("l"), widest=46),
-        Column("remote", "REMOTE", 18, "left", 2, cells.endpoint("r"), cells.endpoint_keys("r"), widest=46),
+        Column("local", "LOCAL", 15, "left", 4, _endpoint("l"), cells.endpoint_keys("l"), widest=46),
+        Column("remote", "REMOTE", 18, "left", 2, _endpoint("r"), cells.endpoint_keys("r"), widest=46),
         Column("process", "PROCESS", 12, "left", 3, cells.process, cells.process_keys, widest=24),
         _measure("rtt", "RTT", 7, 5, "rtt_us", "latency"),
         _measure("cwnd", "CWND", 5, 6, "cwnd", "whole"),

@@ -2,6 +2,7 @@
 it says."""
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
@@ -39,6 +40,13 @@ def joined(left: Line, right: Line, width: int) -> Line:
     """left and right at the two edges of `width`; the left gives way."""
     room = width - length(right)
     return [*cropped(left, room), *right]
+
+
+def beside(left: Sequence[Line], right: Sequence[Line], width: int) -> list[Line]:
+    """Two pages side by side, each in its half of `width`."""
+    half = width // 2
+    pairs = zip_longest(left, right, fillvalue=())
+    return [[*cropped(one, half), *cropped(other, width - half)] for one, other in pairs]
 
 
 def cropped(line: Line, width: int) -> list[Cell]:

@@ -4,6 +4,7 @@ numbers are."""
 import numpy as np
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
+_EMPTY = 0x2800
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint8)
 
 
@@ -21,14 +22,40 @@ def braille(x: np.ndarray, y: np.ndarray, width: int, height: int, top: float) -
 
     x: (n,) 0..1, rising; y: (n,) 0..top, NaN where unknown. Spikes narrower than a dot are kept: each dot column shows
     the whole range of its samples."""
+    return letters(curve(x, y, width, height, top))
+
+
+def curve(x: np.ndarray, y: np.ndarray, width: int, height: int, top: float) -> np.ndarray:
+    """(height, width) u1: the dots of each cell; see `braille`."""
     low, high = envelope(x, y, width * 2)
-    if not top > 0 or np.isnan(low).all():
-        return [" " * width] * height
+    if not top > 0:
+        return np.zeros((height, width), np.uint8)
     rows = height * 4
     begin, end = (_dot_row(edge, rows, top) for edge in (high, low))
-    grid = _filled(begin, end, rows)
-    masks = (grid.reshape(height, 4, width, 2) * _DOTS[None, :, None, :]).sum(axis=(1, 3))
-    return ["".join(chr(0x2800 + m) if m else " " for m in line) for line in masks]
+    return _cells(_filled(begin, end, rows))
+
+
+def area(x: np.ndarray, y: np.ndarray, width: int, height: int, top: float) -> np.ndarray:
+    """The same, filled from the curve down with every other dot; nothing where y is 0."""
+    _, high = envelope(x, y, width * 2)
+    if not top > 0:
+        return np.zeros((height, width), np.uint8)
+    rows = height * 4
+    line, column = np.arange(rows)[:, None], np.arange(width * 2)
+    begin = np.where(high > 0, _dot_row(high, rows, top), rows)
+    return _cells((line >= begin) & ((line + column) % 2 == 0))
+
+
+def letters(masks: np.ndarray) -> list[str]:
+    """masks: (height, width) u1, the dots of each cell."""
+    return ["".join(chr(_EMPTY + int(mask)) if mask else " " for mask in line) for line in masks]
+
+
+def _cells(dots: np.ndarray) -> np.ndarray:
+    """(rows, columns) bool, four by two to a cell."""
+    rows, columns = dots.shape
+    masks: np.ndarray = (dots.reshape(rows // 4, 4, columns // 2, 2) * _DOTS[None, :, None, :]).sum(axis=(1, 3))
+    return masks.astype(np.uint8)
 
 
 def envelope(x: np.ndarray, y: np.ndarray, dots: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,9 +5,12 @@ from typing import Protocol
 
 from textual.widget import Widget
 
-from tcpwatch.tui.connections import CONNECTIONS, LISTENERS
+from tcpwatch.tui.connections import CONNECTIONS
 from tcpwatch.tui.happenings import EVENTS
+from tcpwatch.tui.idle import IDLE
+from tcpwatch.tui.listeners import LISTENERS
 from tcpwatch.tui.page import TablePage
+from tcpwatch.tui.ports import PortsPage
 
 
 class Page(Protocol):
@@ -26,5 +29,7 @@ class Page(Protocol):
 VIEWS: tuple[tuple[str, Callable[[], Widget]], ...] = (
     ("Connections", lambda: TablePage(CONNECTIONS)),
     ("Listeners", lambda: TablePage(LISTENERS)),
+    ("Ports", PortsPage),
+    ("Idle", lambda: TablePage(IDLE)),
     ("Events", lambda: TablePage(EVENTS)),
 )

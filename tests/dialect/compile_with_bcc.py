@@ -11,7 +11,7 @@ from bcc import BPF, lib  # type: ignore[import-not-found]  # noqa: E402 - reads
 
 MAPS = {
     "ring": (27, 0, 0, 1 << 20),
-    "tallies": (6, 4, 16, 7),
+    "tallies": (6, 4, 16, 12),
     "clock": (2, 4, 16, 1),
     "last_closed": (6, 4, 8, 1),
 }  # type, key, value, entries

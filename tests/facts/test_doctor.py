@@ -76,6 +76,16 @@ def test_a_refused_hook_is_said_with_its_reason() -> None:
     assert (missing.status, missing.reason, missing.cure) == ("missing", "no such hook: snapshots have them", "")
 
 
+def test_where_syn_cookies_are_counted() -> None:
+    """From counters, unless something hooks the functions that make them; without snapshots not at all."""
+    snapshots = Probe("tcp", "iter", "snapshots", True)
+    found = find(report(replace(FACTS, probes=(STATES, snapshots))), "SYN cookies")
+    assert (found.status, "counted per namespace" in str(found.value)) == ("info", True)
+    hooked = Probe("cookie_v4_check", "fexit", "SYN cookies", True)
+    for probes in ((STATES,), (STATES, snapshots, hooked)):
+        assert "SYN cookies" not in [finding.name for finding in report(replace(FACTS, probes=probes)).findings]
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

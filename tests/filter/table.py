@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tcpwatch.filter import Names
-from tcpwatch.tracker.rows import CONNECTION
+from tcpwatch.rows import CONNECTION
 
 Row = dict[str, Any]
 Truth = bool | None

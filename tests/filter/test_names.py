@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tcpwatch.errors import FilterError
 from tcpwatch.filter import Names, parse
+from tcpwatch.verdicts import CODES
 
 COMMS = np.array([b"", b"nginx", b"ng", b"my-long-process", b"a\x1b[2J", b"caf\xc3\xa9", b"*", b"tokio-rt (3)"], "S16")
 
@@ -42,11 +44,28 @@ def test_comm_unequal() -> None:
     assert _comms("comm != ng*") == _comms("comm !~ ng*") == [b"my-long-process", *COMMS.tolist()[4:]]
 
 
-def test_verdict_as_text() -> None:
-    """A column of Python text serves as one of bytes does."""
-    verdicts = np.array(["refused", "", "reset"])
-    assert parse("verdict = refused").mask({"verdict": verdicts}, Names()).tolist() == [True, False, False]
-    assert parse("verdict != refused").mask({"verdict": verdicts}, Names()).tolist() == [False, False, True]
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("verdict = refused", ["refused"]),
+        ("verdict = Reset-By-Peer", ["reset_by_peer"]),
+        ("verdict ~ reset_by*", ["reset_by_peer", "reset_by_us_linger"]),
+        ("verdict != reset_by*", ["refused", "clean"]),
+        ("not verdict = refused", ["reset_by_peer", "reset_by_us_linger", "clean"]),
+    ],
+)
+def test_verdict(text: str, expected: list[str]) -> None:
+    """By its word or a pattern; what has no verdict is neither this nor another."""
+    known = ["refused", None, "reset_by_peer", "reset_by_us_linger", "clean"]
+    verdicts = np.array([CODES.index(code) for code in known], np.uint8)
+    found = parse(text).mask({"verdict": verdicts}, Names())
+    assert [code for code, holds in zip(known, found.tolist()) if holds] == expected
+
+
+def test_no_such_verdict() -> None:
+    with pytest.raises(FilterError, match="`refuse` is no verdict") as caught:
+        parse("verdict = refuse")
+    assert caught.value.cure == "did you mean `verdict = refused`?"
 
 
 CGROUPS = {0: "/a", 1: "/", 5: "/a", 6: "/a/b.service", 7: "/ab", 8: r"/system.slice/foo\x2dbar.service"}

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from tcpwatch.filter import Names, parse
-from tcpwatch.tracker.rows import CONNECTION
+from tcpwatch.rows import CONNECTION
 
 ROWS = 100_000
 

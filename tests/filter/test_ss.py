@@ -13,7 +13,7 @@ import pytest
 
 from tcpwatch import wire
 from tcpwatch.filter import Names, parse
-from tcpwatch.tracker.rows import CONNECTION
+from tcpwatch.rows import CONNECTION
 from tests.filter.table import packed
 
 SPELT_BY_SS = {"ESTAB": "ESTABLISHED", "UNCONN": "CLOSE", "FIN-WAIT-1": "FIN_WAIT1", "FIN-WAIT-2": "FIN_WAIT2"}

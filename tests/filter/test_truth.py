@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 
 from tcpwatch.filter import Names, parse
-from tcpwatch.tracker.rows import CONNECTION
+from tcpwatch.rows import CONNECTION
 from tests.filter.table import FILTERS, NAMES, ROWS, Row, Wanted, array
 
 

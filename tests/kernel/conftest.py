@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from .actor import Actor
-from .namespace import Namespace
-from .talk import Talk
+from tcpwatch.scenarios.actor import Actor
+from tcpwatch.scenarios.namespace import Namespace
+from tcpwatch.scenarios.talk import Talk
 
 TOOLS = ("ip", "nft", "ss", "tcpdump", "bpftool", "setpriv", "unshare", "sysctl")
 

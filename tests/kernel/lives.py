@@ -3,8 +3,9 @@ a Talk."""
 
 from collections.abc import Sequence
 
-from .actor import Actor
-from .talk import CONNECTIONS, Talk
+from tcpwatch.scenarios.actor import Actor
+from tcpwatch.scenarios.talk import CONNECTIONS, Talk
+
 from .watch import Record
 
 CLIENT_FIRST = ["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]

@@ -2,8 +2,9 @@
 
 from collections import Counter, defaultdict
 
-from .namespace import Namespace
-from .talk import CONNECTIONS, Talk
+from tcpwatch.scenarios.namespace import Namespace
+from tcpwatch.scenarios.talk import CONNECTIONS, Talk
+
 from .watch import Record, Watch
 
 CLIENT_STEPS = ["CLOSE", "SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSE"]

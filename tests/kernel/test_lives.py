@@ -4,7 +4,10 @@ from collections import Counter
 
 import pytest
 
-from .actor import Actor
+from tcpwatch.scenarios.actor import Actor
+from tcpwatch.scenarios.namespace import Namespace
+from tcpwatch.scenarios.talk import CONNECTIONS, Talk
+
 from .lives import (
     CLIENT_FIRST,
     CLIENT_RESET,
@@ -15,8 +18,6 @@ from .lives import (
     expect,
     nothing,
 )
-from .namespace import Namespace
-from .talk import CONNECTIONS, Talk
 from .watch import Watch
 from .witness import count_state, ss_until
 
@@ -135,7 +136,9 @@ def test_an_unanswered_syn(room: Namespace, talk: Talk) -> None:
     """Silence: the SYN is sent again as often as allowed, then the life ends as it began."""
     room.nft("input", f"tcp dport {talk.port} counter drop")
     with Watch("events", "--netns", room.name) as events, Watch("life", "--netns", room.name) as watch:
-        talk.ports = talk.client.do("begin", address=talk.address, port=talk.port, count=CONNECTIONS, syns=1)
+        talk.ports = talk.client.do(
+            "begin", address=talk.address, port=talk.port, count=CONNECTIONS, options={"TCP_SYNCNT": 1}
+        )
         assert talk.client.do("finish") == ["ETIMEDOUT"] * CONNECTIONS
         watch.until(CONNECTIONS)
         lives = watch.finish()

@@ -1,16 +1,18 @@
 """Is every segment that had to be sent again counted, once? One lossy transfer between two namespaces, judged by the
 kernel's own counters."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
 
-from .actor import Actor
+from tcpwatch.scenarios.actor import Actor
+from tcpwatch.scenarios.namespace import Namespace, join
+from tcpwatch.scenarios.talk import CONNECTIONS, Talk
+
 from .lives import by_port
-from .namespace import Namespace, join
-from .talk import CONNECTIONS, Talk
 from .watch import Record, Watch
 from .witness import counters
 
@@ -55,7 +57,7 @@ def lossy() -> Iterator[Lossy]:
 def transfer(talk: Talk) -> None:
     where = {"address": talk.address, "port": talk.port}
     talk.server.ask("accept", count=CONNECTIONS)
-    talk.ports = talk.client.do("connect", **where, count=CONNECTIONS, algorithm="cubic")
+    talk.ports = talk.client.do("connect", **where, count=CONNECTIONS, options={"TCP_CONGESTION": "cubic"})
     talk.server.answer()
     talk.server.ask("drain")
     talk.client.do("pour", sizes=[SIZE] * CONNECTIONS)
@@ -74,6 +76,20 @@ def test_retransmits_are_what_netstat_says(lossy: Lossy) -> None:
     segments = sum(event["count"] for event in lossy.events if event["event"] == "retransmit")
     synacks = sum(event["event"] == "synack_retransmit" for event in lossy.events)
     assert segments + synacks == lossy.rose["TcpRetransSegs"]
+
+
+def test_causes_are_what_netstat_says(lossy: Lossy) -> None:
+    """Each repeat has its cause: what tcp_xmit_retransmit_queue() sends is counted by the state of the recovery, what a
+    timer sends by the timer. (TCPLossProbes counts probes that carried new data, too.)"""
+    causes: Counter[str] = Counter()
+    for event in lossy.events:
+        if event["event"] in ("retransmit", "synack_retransmit"):
+            causes[event["reason"]] += event["count"] if event["event"] == "retransmit" else 1
+    assert causes.keys() <= {"fast", "timeout", "tail_loss_probe", "syn", "syn_ack"}
+    assert causes["fast"] == lossy.rose["TcpExtTCPFastRetrans"] > CONNECTIONS
+    assert causes["syn"] + causes["syn_ack"] == lossy.rose["TcpExtTCPSynRetrans"]
+    assert causes["tail_loss_probe"] <= lossy.rose["TcpExtTCPLossProbes"]
+    assert causes.total() == lossy.rose["TcpRetransSegs"]
 
 
 def test_bytes_are_payload_however_often_it_was_sent(lossy: Lossy) -> None:

@@ -5,9 +5,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from .actor import Actor
-from .namespace import Namespace
-from .talk import CONNECTIONS
+from tcpwatch.scenarios.actor import Actor
+from tcpwatch.scenarios.namespace import Namespace
+from tcpwatch.scenarios.talk import CONNECTIONS
+
 from .watch import Watch, snapshot
 
 BOTH = 2 * CONNECTIONS

@@ -6,10 +6,11 @@ import subprocess
 
 import pytest
 
-from .actor import Actor
+from tcpwatch.scenarios.actor import Actor
+from tcpwatch.scenarios.namespace import Namespace
+from tcpwatch.scenarios.talk import CONNECTIONS, Talk
+
 from .lives import CLIENT_FIRST, CLIENT_RESET, SERVER_RESET, SERVER_SECOND, by_port, expect
-from .namespace import Namespace
-from .talk import CONNECTIONS, Talk
 from .watch import COMMAND, Watch, snapshot
 
 BOTH = 2 * CONNECTIONS

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from .namespace import DEADLINE_S, Namespace, run
-from .talk import Talk
+from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace, run
+from tcpwatch.scenarios.talk import Talk
+
 from .watch import COMMAND, Watch, tcpwatch
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from .namespace import DEADLINE_S, Namespace, run
+from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace, run
+
 from .watch import Watch
 
 KINDS = {"prog": "prog_id", "map": "map_id", "link": "link_id"}

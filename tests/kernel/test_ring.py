@@ -4,10 +4,11 @@ import re
 import signal
 from collections import Counter
 
-from .actor import Actor
+from tcpwatch.scenarios.actor import Actor
+from tcpwatch.scenarios.namespace import Namespace
+from tcpwatch.scenarios.talk import CONNECTIONS, Talk
+
 from .lives import by_port
-from .namespace import Namespace
-from .talk import CONNECTIONS, Talk
 from .watch import Watch
 
 BOTH = 2 * CONNECTIONS

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from .actor import Actor
-from .namespace import DEADLINE_S, Namespace, join
-from .talk import CONNECTIONS, Talk
+from tcpwatch.scenarios.actor import Actor
+from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace, join
+from tcpwatch.scenarios.talk import CONNECTIONS, Talk
+
 from .watch import Record, snapshot
 from .witness import End, Line, count_state, ss, ss_until
 
@@ -115,10 +116,10 @@ def numbers_of_line(line: Line) -> dict[str, Said]:
 def test_idle_connections(room: Namespace, talk: Talk, algorithm: str) -> None:
     """46 established sockets that rest between two words: equal to ss in every number."""
     where = {"address": talk.address, "port": talk.port}
-    talk.ports = talk.client.do("connect", **where, count=CONNECTIONS, algorithm=algorithm)
+    talk.ports = talk.client.do("connect", **where, count=CONNECTIONS, options={"TCP_CONGESTION": algorithm})
     talk.server.do("accept", count=CONNECTIONS)
     talk.exchange()
-    talk.client.do("keep_alive", idle_s=23)
+    talk.client.do("set", options={"SO_KEEPALIVE": 1, "TCP_KEEPIDLE": 23})
     ss_until(room, settled)
     before, rows, after = between(room)
     assert sum(row["state"] == "ESTABLISHED" for row in rows.values()) == 2 * CONNECTIONS
@@ -203,7 +204,7 @@ def test_after_losses(rooms: tuple[Namespace, Namespace]) -> None:
     with Actor(left, b"tw-client") as client, Actor(right, b"tw-server") as server:
         talk = Talk(client, server)
         where = {"address": talk.address, "port": talk.port}
-        talk.ports = client.do("connect", **where, count=CONNECTIONS, algorithm="cubic")
+        talk.ports = client.do("connect", **where, count=CONNECTIONS, options={"TCP_CONGESTION": "cubic"})
         server.do("accept", count=CONNECTIONS)
         right.nft("input", "ip protocol tcp numgen random mod 100 < 5 counter drop")
         sizes = [300_000] * CONNECTIONS

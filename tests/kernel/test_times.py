@@ -2,11 +2,12 @@
 
 import time
 
-from .actor import Actor
-from .cable import Cable
+from tcpwatch.scenarios.actor import Actor
+from tcpwatch.scenarios.cable import Cable
+from tcpwatch.scenarios.namespace import Namespace
+from tcpwatch.scenarios.talk import CONNECTIONS, Talk
+
 from .lives import by_port
-from .namespace import Namespace
-from .talk import CONNECTIONS, Talk
 from .watch import Watch
 from .witness import Packet, Tcpdump
 

@@ -3,8 +3,11 @@
 from collections import Counter
 from itertools import pairwise
 
-from .actor import Actor
-from .cable import FIN, SYN, Cable
+from tcpwatch.scenarios.actor import Actor
+from tcpwatch.scenarios.cable import FIN, SYN, Cable
+from tcpwatch.scenarios.namespace import Namespace
+from tcpwatch.scenarios.talk import CONNECTIONS, Talk
+
 from .lives import (
     CLIENT_FIRST,
     CLIENT_RESET,
@@ -15,8 +18,6 @@ from .lives import (
     expect,
     nothing,
 )
-from .namespace import Namespace
-from .talk import CONNECTIONS, Talk
 from .watch import Record, Watch, snapshot
 from .witness import count_state, counters, ss_until
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Any, Self
 
-from .namespace import DEADLINE_S
+from tcpwatch.scenarios.namespace import DEADLINE_S
 
 Record = dict[str, Any]
 COMMAND = [sys.executable, "-m", "tcpwatch"]

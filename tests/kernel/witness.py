@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from .namespace import DEADLINE_S, Namespace
+from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace
 
 NUMBER = re.compile(r"^(?!sk:)([a-z_]+):([0-9][0-9.e+]*)(?:/([0-9][0-9.e+]*))?(?:,([0-9]+))?(?:ms|us)?$")
 RATE = re.compile(r"\b(pacing_rate|delivery_rate) ([0-9.]+)bps")

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tcpwatch import wire
+from tcpwatch import rows, wire
 from tcpwatch.filter import parse
 from tcpwatch.frame import Frame, Host, Snapshot
 from tcpwatch.text.writer import FaceName, FormatName, Writer
-from tcpwatch.tracker import rows
 from tcpwatch.tracker.step import Step
 
 BEGIN_NS, END_NS = 500_000_000_000, 500_050_000_000

@@ -68,10 +68,10 @@ def test_losses_are_lines_too() -> None:
 
 
 def test_a_life() -> None:
-    """tcplife's columns, then handshake, round trip and the states with their milliseconds."""
+    """tcplife's columns, then handshake, round trip, verdict and the states with their milliseconds."""
     _, line = lines("life", lives=[life(bytes_sent=3 * 1024 + 500)])
     path = "SYN_SENT:0.250 ESTABLISHED:4.749 FIN_WAIT1:1.000 TIME_WAIT"
-    words = f"812 curl 10.0.0.7 40001 10.0.0.9 443 3 1 10.000 client 0.250 1 0.250 0.200 {path}"
+    words = f"812 curl 10.0.0.7 40001 10.0.0.9 443 3 1 10.000 client 0.250 1 0.250 0.200 – {path}"
     assert line.split()[1:] == words.split()
 
 

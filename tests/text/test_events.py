@@ -80,6 +80,15 @@ def test_a_listener_has_no_measures() -> None:
         assert [record[key] for key in KEYS[KEYS.index("srtt_us") :]] == [None] * 8
 
 
+def test_what_a_namespace_counted_of_no_certain_listener_has_no_address() -> None:
+    """Zeros would be a wildcard's."""
+    nobody = dict.fromkeys(("cookie", "family", "lport", "rport"), 0) | {"laddr": "::", "raddr": "::"}
+    states = {"old_state": wire.LISTEN, "new_state": wire.LISTEN}
+    (record,) = told("events", step([event(kind=wire.LISTEN_OVERFLOW, count=7, **nobody, **states)]))
+    assert (record["event"], record["count"], record["old_state"]) == ("listen_overflow", 7, "LISTEN")
+    assert [record[key] for key in ("conn", "laddr", "lport", "raddr", "rport", "pid", "comm")] == [None] * 7
+
+
 def test_the_owner_stands_in_for_an_unknown_actor() -> None:
     """In softirq nobody acts; the tracker knows whose connection it is."""
     table = [{"cookie": 0xBEEF, "netns": NETNS, "pid": 99, "comm": b"owner"}]

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tcpwatch import wire
+from tcpwatch import rows, wire
 from tcpwatch.frame import Frame, Host, Snapshot
 from tcpwatch.text import records
 from tcpwatch.text.jsonl import JsonLines
-from tcpwatch.text.lines import digits
-from tcpwatch.text.parts import Records, group
+from tcpwatch.text.lines import Decimal, Fixed, digits, join
+from tcpwatch.text.parts import Number, Records, group
 from tcpwatch.text.writer import FaceName, FormatName
-from tcpwatch.tracker import rows
 from tcpwatch.tracker.step import Step
 
 from .build import END_NS, HOST, event, step, table_of, told, written
@@ -68,7 +68,7 @@ def test_json_says_what_the_records_hold(what: Step) -> None:
     """Whatever bytes come in: valid JSON, one line per record, the keys in order, the values unharmed."""
     for face, batch in everything(what):
         columns = batch.columns()
-        lines = JsonLines().lines(batch).decode().split("\n")
+        lines = bytes(JsonLines().lines(batch)).decode().split("\n")
         assert lines.pop() == ""
         parsed = [json.loads(line) for line in lines]
         assert len(parsed) == batch.size
@@ -131,11 +131,26 @@ def test_csv_has_a_header_even_without_records() -> None:
         assert next(csv.reader(io.StringIO(text))) == list(keys)
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), min_size=1), st.integers(1, 25))
-def test_digits(numbers: list[int], least: int) -> None:
-    """As Python writes them, with leading zeros where asked for."""
-    block = digits(np.array(numbers, np.uint64), least)
-    assert [bytes(line).replace(b"\0", b"") for line in block] == [b"%0*d" % (least, n) for n in numbers]
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1), st.integers(0, 25), st.integers(0, 3))
+def test_numbers(numbers: list[int], width: int, places: int) -> None:
+    """As Python writes them, with a point where asked for; all as wide as the widest where a width is given."""
+    texts = [f"{n // 10**places}.{n % 10**places:0{places}}" if places else str(n) for n in numbers]
+    width = max(width, places + 2) if width else 0
+    widest = max(width, *map(len, texts)) if width else 0
+    column = Decimal(Number("", np.array(numbers, np.uint64)), "", width, places)
+    assert bytes(join([column, Fixed("\n")], len(numbers))).decode().splitlines() == [
+        text.rjust(widest) for text in texts
+    ]
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1))
+def test_hexadecimal_numbers(numbers: list[int]) -> None:
+    """As Python writes them."""
+    words = digits(np.array(numbers, np.uint64), radix=16, size=2)
+    lines = zip(*(word.tolist() for word in words))
+    assert [b"".join(n.to_bytes(2, sys.byteorder) for n in line).strip(b"\0").decode() for line in lines] == [
+        f"{n:x}" for n in numbers
+    ]
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**64 - 1))))

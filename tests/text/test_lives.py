@@ -1,9 +1,10 @@
+import errno
 from typing import Any
 
 import pytest
 
-from tcpwatch import wire
-from tcpwatch.tracker import rows
+from tcpwatch import rows, wire
+from tcpwatch.verdicts import CLEAN, CLEAN_SENTENCE, CODES
 
 from .build import END_NS, NETNS, OFFSET_NS, ends, step, told
 
@@ -90,6 +91,21 @@ def test_a_whole_life() -> None:
         "explanation": None,
         "evidence": None,
     }
+
+
+def test_a_clean_end_needs_no_evidence() -> None:
+    ended = of(verdict=CLEAN)
+    assert (ended["verdict"], ended["explanation"], ended["evidence"]) == ("clean", CLEAN_SENTENCE, [])
+
+
+def test_a_verdict_comes_with_its_reasons() -> None:
+    """In the same batch as others; the evidence's times are Unix time, as all."""
+    refused = {"verdict": CODES.index("refused"), "error": errno.ECONNREFUSED, "resets_received": 1}
+    refused |= {"reset_ns": OPENED + 5000, **path((2, OPENED)), "state": wire.CLOSE, "role": 1}
+    records = told("life", step(lives=[life(verdict=CLEAN), life(**refused), life()]))
+    assert [record["verdict"] for record in records] == ["clean", "refused", None]
+    assert "ECONNREFUSED" in records[1]["explanation"]
+    assert [at for at, what in records[1]["evidence"] if "reset" in what.lower()] == [OPENED + 5000 + OFFSET_NS]
 
 
 def test_the_last_state_lasts_until_the_end() -> None:

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tcpwatch import wire
+from tcpwatch import rows, wire
 from tcpwatch.text.writer import FormatName, Writer
-from tcpwatch.tracker import rows
 from tcpwatch.tracker.step import Step
 
 from .build import NETNS, address, step

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from tcpwatch import wire
+from tcpwatch import rows, wire
 from tcpwatch.filter import parse
 from tcpwatch.text.writer import FaceName, Writer
-from tcpwatch.tracker import rows
 
 from .build import BEGIN_NS, END_NS, NETNS, event, step, told, written
 from .test_lives import life

@@ -7,7 +7,7 @@ import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.frame import Frame
-from tcpwatch.tracker.rows import CLOSED
+from tcpwatch.rows import CLOSED
 from tcpwatch.tracker.tracker import Tracker
 
 from .naive import Life, Naive, Record, records

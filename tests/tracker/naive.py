@@ -7,9 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from tcpwatch import wire
+from tcpwatch import rows, wire
 from tcpwatch.frame import Frame, Snapshot
-from tcpwatch.tracker import rows
 from tcpwatch.tracker.events import COUNTERS
 from tcpwatch.tracker.view import PULSE_SECONDS
 

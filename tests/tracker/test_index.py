@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from tcpwatch.tracker.rows import ROW
+from tcpwatch.rows import ROW
 from tcpwatch.tracker.table import Table
 
 KEYS = st.tuples(st.integers(1, 300), st.integers(1, 2))

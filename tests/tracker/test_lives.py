@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tcpwatch import wire
-from tcpwatch.tracker.rows import CLIENT, CLOSED, LET_GO, PATH, SERVER, TOLD, VANISHED
+from tcpwatch.rows import CLIENT, CLOSED, LET_GO, PATH, SERVER, TOLD, VANISHED
 from tcpwatch.tracker.tracker import Tracker
 
 from .build import CLIENT_LIFE, SERVER_LIFE, START_NS, event, frame, moves, owners, sockets

@@ -3,9 +3,9 @@
 import numpy as np
 
 from tcpwatch import wire
+from tcpwatch.rows import ROW
 from tcpwatch.tracker.history import _TICK_BYTES, History
 from tcpwatch.tracker.log import EventLog
-from tcpwatch.tracker.rows import ROW
 from tcpwatch.tracker.tracker import Tracker
 
 from .build import CLIENT_LIFE, START_NS, event, frame, moves, sockets
@@ -67,7 +67,7 @@ def test_the_history_keeps_to_its_budget() -> None:
 def test_the_history_of_one_connection() -> None:
     """Oldest first, of its own namespace only, unknown measures as NaN."""
     history = History(1 << 20)
-    here = {"cookie": 5, "netns": 1, "cwnd": 10, "srtt_us": 70, "ssthresh": 20, "unacked": 3}
+    here = {"cookie": 5, "netns": 1, "cwnd": 10, "srtt_us": 70, "ssthresh": 20, "unacked": 3, "snd_wnd": 9}
     history.remember(1, sockets({**here, "srtt_us": 0, "ssthresh": wire.SSTHRESH_INFINITE}, {**here, "netns": 2}))
     history.remember(2, sockets())
     history.remember(3, sockets(here, {**here, "cookie": 4}))
@@ -75,7 +75,19 @@ def test_the_history_of_one_connection() -> None:
     assert samples["time_ns"].tolist() == [1, 3]
     assert np.isnan(samples["rtt_us"]).tolist() == np.isnan(samples["ssthresh"]).tolist() == [True, False]
     assert samples["unacked"].tolist() == [3, 3]
+    assert samples["snd_wnd"].tolist() == [9, 9]
     assert len(history.of((3, 5))) == 0
+
+
+def test_a_window_that_was_never_told() -> None:
+    """Before its answer the peer's window is unknown, and not shut; afterwards 0 is 0."""
+    history = History(1 << 20)
+    history.remember(1, sockets({"cwnd": 10, "state": wire.SYN_SENT, "rcv_wnd": 65_535}))
+    history.remember(2, sockets({"cwnd": 10, "state": wire.ESTABLISHED}))
+    samples = history.of((1, 1))
+    assert np.isnan(samples["snd_wnd"]).tolist() == [True, False]
+    assert samples["snd_wnd"][1] == 0
+    assert samples["rcv_wnd"].tolist() == [65_535, 0]
 
 
 def test_the_log_keeps_the_newest_events() -> None:

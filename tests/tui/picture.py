@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from tcpwatch import rows as shapes
 from tcpwatch import wire
 from tcpwatch.frame import Host, Probe, Process
-from tcpwatch.tracker import rows as shapes
 from tcpwatch.tracker.view import PULSE_SECONDS, Focus, Key, Pulse, View
+from tcpwatch.verdicts import Explanation
 
 NOW_NS = 1_790_000_000 * 10**9
 OFFSET_NS = NOW_NS - 50_000 * 10**9
@@ -176,7 +177,9 @@ def focus(rows: np.ndarray, key: Key, points: int = 240) -> Focus | None:
     if not len(found):
         return None
     shown = rows[found[0]]
-    return Focus(key, _row(shown), _socket(shown), _path(), _samples(points), _told(shown), process(int(shown["pid"])))
+    who = process(int(shown["pid"]))
+    said = Explanation("lossy_path", "The path loses segments.", True, ((None, "12 of 4,012"),), "Find the lossy hop.")
+    return Focus(key, _row(shown), _socket(shown), _path(), _samples(points), _told(shown), who, said)
 
 
 def _row(shown: np.void) -> np.void:
@@ -207,6 +210,11 @@ def _row(shown: np.void) -> np.void:
         row[field] = value
     row["mss"], row["retrans"], row["segs_out"], row["segs_in"], row["cgroup"] = 1448, 12, 4012, 3891, 11
     row["bytes_sent"], row["bytes_acked"], row["bytes_received"] = 1_234_567, 1_200_000, 65_432
+    row["path_len"], row["path_state"][:, :2] = 2, (wire.SYN_SENT, wire.ESTABLISHED)
+    row["path_ns"][:, 0], row["established_ns"] = row["opened_ns"], row["opened_ns"] + np.uint64(41_000_000)
+    row["path_ns"][:, 1], row["moved_ns"] = row["established_ns"], NOW_NS - OFFSET_NS
+    row["busy_ticks"], row["rwnd_limited_ticks"], row["sndbuf_limited_ticks"] = 24_925, 0, 1330
+    row["causes"][:, [wire.TIMEOUT, wire.FAST]], row["again_ns"] = (3, 9), NOW_NS - OFFSET_NS - 4 * SECOND
     line: np.void = row[0]
     return line
 
@@ -217,7 +225,9 @@ def _socket(shown: np.void) -> np.void:
     socket["options"] = wire.SACK | wire.TIMESTAMPS | wire.WSCALE | wire.KEEPALIVE
     socket["snd_wscale"], socket["rcv_wscale"], socket["pmtu"] = 7, 9, 1500
     socket["busy_ticks"], socket["sndbuf_limited_ticks"], socket["keepalive_ticks"] = 3000, 120, 1_800_000
-    socket["unacked"], socket["lost"], socket["rto_ticks"] = 22, 1, 61
+    socket["unacked"], socket["lost"], socket["rto_ticks"], socket["chrono"] = 22, 1, 61, wire.CHRONO_BUSY
+    socket["send_queue"], socket["unsent"], socket["advmss"] = 34_567, 2_711, 1448
+    socket["pending"], socket["pending_ticks"] = wire.PENDING_RETRANSMIT, 45
     socket["pacing_rate"], socket["delivery_rate"], socket["snd_wnd"], socket["rcv_wnd"] = (
         2_000_000,
         1_400_000,
@@ -242,6 +252,7 @@ def _samples(points: int) -> np.ndarray:
     samples["ssthresh"] = np.where(t < 60, np.nan, 24)
     samples["rtt_us"] = 38_000 + 300 * sawtooth + 1500 * np.sin(t) + np.where(t % 60 > 56, 25_000, 0)
     samples["rtt_us"][:2] = np.nan
+    samples["unacked"], samples["snd_wnd"], samples["rcv_wnd"] = np.round(sawtooth * 0.6), 65_535, 1 << 20
     return samples
 
 

@@ -7,8 +7,9 @@ from rich.cells import cell_len
 
 from tcpwatch.tui import units
 from tcpwatch.tui.columns import MARK_WIDTH, fit, gap_of, padded
-from tcpwatch.tui.connections import CONNECTIONS, LISTENERS
+from tcpwatch.tui.connections import CONNECTIONS
 from tcpwatch.tui.happenings import EVENTS
+from tcpwatch.tui.listeners import LISTENERS
 from tcpwatch.tui.sheet import Sheet
 
 SHEETS = [CONNECTIONS, LISTENERS, EVENTS]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tcpwatch.tui.plot import braille, envelope, sparkline, step_rows
+from tcpwatch.tui.plot import area, braille, envelope, letters, sparkline, step_rows
 
 NAN = float("nan")
 
@@ -55,3 +55,19 @@ def test_a_step_holds_until_the_next() -> None:
     """ssthresh keeps its value between samples and is absent before the first."""
     rows = step_rows(np.array([0.5, 0.9]), np.array([1.0, 0.0]), 10, 5, 1.0)
     assert list(rows) == [-1] * 4 + [0] * 4 + [4] * 2
+
+
+def test_an_area_is_half_full_under_its_curve() -> None:
+    """Every other dot, up to the value; nothing where there is nothing, or nothing known."""
+    x = np.linspace(0, 1, 100)
+    upper, lower = area(x, np.where(x < 0.5, 0.4, 0.0), 10, 2, 1.0)
+    assert not upper.any()
+    assert [int(mask).bit_count() for mask in lower[:4]] == [4] * 4
+    assert not lower[6:].any()
+    assert not area(x, np.full(100, NAN), 10, 2, 1.0).any()
+    assert not area(x, np.zeros(100), 10, 2, 0.0).any()
+
+
+def test_letters_are_braille_or_blank() -> None:
+    """No dots are a space, so that something else may be drawn there."""
+    assert letters(np.array([[0, 0xFF], [1, 0]], np.uint8)) == [" ⣿", "⠁ "]

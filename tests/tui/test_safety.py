@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
+from tcpwatch import rows as shapes
 from tcpwatch import wire
-from tcpwatch.tracker import rows as shapes
 
 from . import picture
 from .hand import hand

@@ -72,4 +72,4 @@ async def test_details_say_so_too_when_there_is_no_room() -> None:
         await h.press("enter")
         await h.pilot.resize_terminal(60, 20)
         assert "needs 80x24" in h.text()
-        assert "COUNTERS" not in h.text()
+        assert "verdict" not in h.text()

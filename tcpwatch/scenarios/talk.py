@@ -1,7 +1,7 @@
-"""What is an ordinary conversation? 23 connections between a client and a server, each with amounts of its own in both
+"""What is an ordinary conversation? Connections between a client and a server, each with amounts of its own in both
 directions, so that no two can be mistaken for each other."""
 
-from .actor import Actor
+from tcpwatch.scenarios.actor import Actor
 
 CONNECTIONS = 23  # a prime: no accident of batching gives just this number
 
@@ -9,18 +9,22 @@ CONNECTIONS = 23  # a prime: no accident of batching gives just this number
 class Talk:
     """ports: the clients' ports, in order of their opening. asked, answered: bytes from and to the client, likewise."""
 
-    def __init__(self, client: Actor, server: Actor, listen: str = "", connect: str = "") -> None:
+    def __init__(
+        self, client: Actor, server: Actor, listen: str = "", connect: str = "", count: int = CONNECTIONS
+    ) -> None:
         self.client = client
         self.server = server
+        self.count = count
         self.address = connect or server.room.address
         self.port: int = server.do("listen", address=listen or server.room.address)
         self.ports: list[int] = []
-        self.asked = [1000 + 7 * i for i in range(CONNECTIONS)]
-        self.answered = [2000 + 11 * i for i in range(CONNECTIONS)]
+        self.asked = [1000 + 7 * i for i in range(count)]
+        self.answered = [2000 + 11 * i for i in range(count)]
 
     def open(self) -> None:
-        self.ports = self.client.do("connect", address=self.address, port=self.port, count=CONNECTIONS)
-        assert self.server.do("accept", count=CONNECTIONS) == self.ports
+        self.ports = self.client.do("connect", address=self.address, port=self.port, count=self.count)
+        accepted = self.server.do("accept", count=self.count)
+        assert accepted == self.ports, (accepted, self.ports)
 
     def ask(self) -> None:
         self.client.do("send", sizes=self.asked)

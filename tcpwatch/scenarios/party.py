@@ -1,7 +1,6 @@
 """What does one party of a conversation do? A process with sockets that follows one JSON command per line on stdin and
-answers each on stdout; it never acts unasked."""
+answers each on stdout; it never acts unasked. Run as a script: it knows nothing of the package."""
 
-import ctypes
 import errno
 import json
 import os
@@ -9,25 +8,27 @@ import selectors
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-PR_SET_NAME = 15
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 TIMEOUT_S = 60.0
 
+Options = dict[str, int | str]
+
 
 class Party:
-    """listeners: listening sockets. socks: connections, in the order they were made."""
+    """listeners: listening sockets. socks: connections, in the order they were made. begun: those that may not be
+    complete yet. An option goes by its name in C
+    (`SO_RCVBUF`, `TCP_CONGESTION`)."""
 
     def __init__(self) -> None:
         self.listeners: list[socket.socket] = []
         self.socks: list[socket.socket] = []
-
-    def rename(self, name_hex: str) -> None:
-        """The process's name, as bytes; the kernel keeps 15 of them."""
-        ctypes.CDLL(None).prctl(PR_SET_NAME, bytes.fromhex(name_hex) + b"\0", 0, 0, 0)
+        self.begun: list[socket.socket] = []
 
     def fork(self) -> int:
         """A child takes over; the parent keeps its listeners, lets go of its connections and waits. The child's pid."""
@@ -39,9 +40,17 @@ class Party:
             os._exit(0)
         return os.getpid()
 
-    def listen(self, address: str, port: int = 0, backlog: int = 128) -> int:
+    # Beginnings
+
+    def listen(self, address: str, port: int = 0, backlog: int = 128, options: Options | None = None) -> int:
+        """The port."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        listener = socket.create_server((address, port), family=family, backlog=backlog, dualstack_ipv6=address == "::")
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address != "::")
+        set_options(listener, {"SO_REUSEADDR": 1, **(options or {})})
+        listener.bind((address, port))
+        listener.listen(backlog)
         listener.settimeout(TIMEOUT_S)
         self.listeners.append(listener)
         return int(listener.getsockname()[1])
@@ -60,14 +69,23 @@ class Party:
             ports.append(peer[1])
         return ports
 
-    def connect(self, address: str, port: int, count: int = 1, source: int = 0, algorithm: str = "") -> list[int]:
-        """One after the other; the local ports."""
-        return [self._connect(address, port, source, algorithm) for _ in range(count)]
+    def turn_away(self, count: int) -> list[int]:
+        """Accepts so many and resets each of them at once; the peers' ports."""
+        ports = []
+        for _ in range(count):
+            ports += self.accept(1)
+            self.reset()
+        return ports
 
-    def _connect(self, address: str, port: int, source: int, algorithm: str) -> int:
+    def connect(
+        self, address: str, port: int, count: int = 1, source: int = 0, options: Options | None = None
+    ) -> list[int]:
+        """One after the other; the local ports."""
+        return [self._connect(address, port, source, options or {}) for _ in range(count)]
+
+    def _connect(self, address: str, port: int, source: int, options: Options) -> int:
         sock = self._socket(address, source)
-        if algorithm:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, algorithm.encode())
+        set_options(sock, options)
         sock.settimeout(TIMEOUT_S)
         sock.connect((address, port))
         return int(sock.getsockname()[1])
@@ -81,37 +99,69 @@ class Party:
         return sock
 
     def begin(
-        self, address: str, port: int, count: int = 1, sources: list[int] | None = None, syns: int = 0
+        self,
+        address: str,
+        port: int,
+        count: int = 1,
+        sources: list[int] | None = None,
+        options: Options | None = None,
     ) -> list[int]:
-        """Connects without waiting. port: the first one where sources are given, then one more each time. syns: how
-        often the SYN may be sent again (TCP_SYNCNT)."""
+        """Connects without waiting; the local ports. port: the first one where sources are given, then one more each
+        time."""
         ports = []
         for i, source in enumerate(sources or [0] * count):
             sock = self._socket(address, source)
+            self.begun.append(sock)
             sock.setblocking(False)
-            if syns:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, syns)
+            set_options(sock, options or {})
             result = sock.connect_ex((address, port + i if sources else port))
-            assert result in (0, errno.EINPROGRESS, errno.ECONNREFUSED), os.strerror(result)
+            if result not in (0, errno.EINPROGRESS, errno.ECONNREFUSED):
+                raise OSError(result, os.strerror(result))
             ports.append(sock.getsockname()[1])
         return ports
 
     def finish(self) -> list[str]:
         """Waits for every connect of `begin`; each one's errno by name, "" where it succeeded."""
-        return [self._finish(sock) for sock in self.socks]
+        begun, self.begun = self.begun, []
+        return [self._finish(sock) for sock in begun]
 
     def _finish(self, sock: socket.socket) -> str:
         with selectors.DefaultSelector() as selector:
             selector.register(sock, selectors.EVENT_WRITE)
-            assert selector.select(TIMEOUT_S), "connect neither failed nor succeeded"
+            if not selector.select(TIMEOUT_S):
+                raise TimeoutError("connect neither failed nor succeeded")
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         sock.settimeout(TIMEOUT_S)
         return errno.errorcode[error] if error else ""
 
-    def keep_alive(self, idle_s: int) -> None:
+    def attempt(self, address: str, port: int, count: int) -> list[str]:
+        """Connects that may fail at once, one after the other; each one's errno by name, "" where it succeeded. Only
+        the successful ones are kept."""
+        return [self._attempt(address, port) for _ in range(count)]
+
+    def _attempt(self, address: str, port: int) -> str:
+        sock = self._socket(address, 0)
+        sock.settimeout(TIMEOUT_S)
+        if failed := sock.connect_ex((address, port)):
+            self.socks.remove(sock)
+            sock.close()
+        return errno.errorcode[failed] if failed else ""
+
+    def connect_fast(self, address: str, port: int, count: int, size: int) -> list[int]:
+        """Fast Open: the first bytes go with the SYN, where a cookie is known; the local ports."""
+        ports = []
+        for _ in range(count):
+            sock = self._socket(address, 0)
+            sock.sendto(b"x" * size, socket.MSG_FASTOPEN, (address, port))
+            sock.settimeout(TIMEOUT_S)
+            ports.append(sock.getsockname()[1])
+        return ports
+
+    def set(self, options: Options) -> None:
         for sock in self.socks:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle_s)
+            set_options(sock, options)
+
+    # Traffic
 
     def send(self, sizes: list[int]) -> None:
         for sock, size in zip(self.socks, sizes, strict=True):
@@ -124,37 +174,54 @@ class Party:
 
     def drain(self) -> list[int]:
         """Reads every connection to its end, all at the same time; how much came."""
-        sizes = dict.fromkeys(self.socks, 0)
-        self._until_done(selectors.EVENT_READ, lambda sock: self._drain_some(sock, sizes))
-        return list(sizes.values())
+        return self._read_all(1 << 16, 0.0)
 
-    def _drain_some(self, sock: socket.socket, sizes: dict[socket.socket, int]) -> bool:
-        got = len(sock.recv(1 << 16))
-        sizes[sock] += got
-        return not got
+    def sip(self, size: int, pause_s: float) -> list[int]:
+        """As `drain`, but slowly: so much at a time from each, with a pause after it."""
+        return self._read_all(size, pause_s)
+
+    def _read_all(self, size: int, pause_s: float) -> list[int]:
+        came = dict.fromkeys(self.socks, 0)
+
+        def some(sock: socket.socket) -> bool:
+            got = len(sock.recv(size))
+            came[sock] += got
+            return not got
+
+        self._until_done(selectors.EVENT_READ, some, pause_s)
+        return list(came.values())
 
     def pour(self, sizes: list[int]) -> None:
         """Sends on every connection at the same time."""
         left = dict(zip(self.socks, sizes, strict=True))
-        self._until_done(selectors.EVENT_WRITE, lambda sock: self._pour_some(sock, left))
 
-    def _pour_some(self, sock: socket.socket, left: dict[socket.socket, int]) -> bool:
-        left[sock] -= sock.send(b"x" * min(left[sock], 1 << 16))
-        return not left[sock]
+        def some(sock: socket.socket) -> bool:
+            left[sock] -= sock.send(b"x" * min(left[sock], 1 << 16))
+            return not left[sock]
 
-    def _until_done(self, event: int, step: Callable[[socket.socket], bool]) -> None:
+        self._until_done(selectors.EVENT_WRITE, some)
+
+    def trickle(self, size: int, times: int, pause_s: float) -> None:
+        """A little on every connection, again and again."""
+        for _ in range(times):
+            self.send([size] * len(self.socks))
+            time.sleep(pause_s)
+
+    def _until_done(self, event: int, step: Callable[[socket.socket], bool], pause_s: float = 0.0) -> None:
         with selectors.DefaultSelector() as selector:
             for each in self.socks:
                 each.setblocking(False)
                 selector.register(each, event, each)
             while selector.get_map():
                 ready = selector.select(TIMEOUT_S)
-                assert ready, "nothing moved"
+                if not ready:
+                    raise TimeoutError("nothing moved")
                 for key, _ in ready:
                     sock: socket.socket = key.data
                     if step(sock):
                         selector.unregister(sock)
                         sock.settimeout(TIMEOUT_S)
+                time.sleep(pause_s)
 
     def stuff(self) -> None:
         """Sends until no more is taken; the peer must not be reading."""
@@ -164,6 +231,8 @@ class Party:
                 while sock.send(b"x" * (1 << 16)):
                     pass
             sock.settimeout(TIMEOUT_S)
+
+    # Ends
 
     def shutdown(self) -> None:
         for sock in self.socks:
@@ -187,13 +256,15 @@ class Party:
             while sock.recv(1 << 16):
                 pass
         except OSError as error:
-            return errno.errorcode[error.errno or 0]
+            return errno.errorcode[error.errno or 0] if error.errno else "no end"
         return ""
+
+    # Again and again
 
     def reopen(self, address: str, port: int, source: int, times: int) -> None:
         """The same four-tuple again and again, each life ended with a reset that the peer has seen."""
         for _ in range(times):
-            self._connect(address, port, source, "")
+            self._connect(address, port, source, {})
             accepted, _peer = self.listeners[-1].accept()
             self.reset()
             self._broken(accepted)
@@ -202,20 +273,28 @@ class Party:
     def storm(self, address: str, port: int, count: int) -> None:
         """Connects and resets as fast as it can; nobody needs to accept."""
         for _ in range(count):
-            self._connect(address, port, 0, "")
+            self._connect(address, port, 0, {})
             self.reset()
 
 
+def set_options(sock: socket.socket, options: Options) -> None:
+    for name, value in options.items():
+        level = socket.IPPROTO_TCP if name.startswith("TCP_") else socket.SOL_SOCKET
+        sock.setsockopt(level, getattr(socket, name), value.encode() if isinstance(value, str) else value)
+
+
 def main() -> None:
+    """The first argument is the process's name in hexadecimal: bytes, of which the kernel keeps 15."""
+    Path("/proc/self/comm").write_bytes(bytes.fromhex(sys.argv[1]))
     party = Party()
-    party.rename(sys.argv[1])
     for line in sys.stdin:
         command: dict[str, Any] = json.loads(line)
         try:
             answer = {"ok": getattr(party, command.pop("do"))(**command)}
-        except (OSError, AssertionError) as error:
+        except OSError as error:
             answer = {"error": repr(error)}
-        print(json.dumps(answer), flush=True)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
 
 
 main()

@@ -13,7 +13,8 @@ from fcntl import ioctl
 from types import TracebackType
 from typing import Self
 
-from .namespace import DEADLINE_S, Namespace, run
+from tcpwatch.errors import TcpwatchError
+from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace, run
 
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 1, 0x1000
@@ -33,11 +34,18 @@ class Segment:
 
 
 class Cable:
-    """Joins two namespaces as 10.23.1.1 and 10.23.1.2; their `address` becomes that. segments: all TCP so far."""
+    """Joins two namespaces as .1 and .2 of a network; their `address` becomes that. segments: all TCP so far."""
 
-    def __init__(self, left: Namespace, right: Namespace, delay_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        left: Namespace,
+        right: Namespace,
+        delay_s: float = 0.0,
+        network: str = "10.23.1",
+    ) -> None:
         self.segments: list[Segment] = []
         self._delay_s = delay_s
+        self._network = network
         self._holding = False
         self._changed = threading.Condition()
         self._waiting: deque[tuple[float, int, bytes]] = deque()
@@ -69,7 +77,8 @@ class Cable:
     def wait_for(self, count: int, flag: int) -> None:
         """Until that many segments with this flag have entered from either side."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self.count(flag, 0) >= count <= self.count(flag, 1), DEADLINE_S)
+            if not self._changed.wait_for(lambda: self.count(flag, 0) >= count <= self.count(flag, 1), DEADLINE_S):
+                raise TcpwatchError(f"fewer than {count} such segments entered the cable")
 
     def count(self, flag: int, side: int) -> int:
         return sum(1 for segment in self.segments if segment.flags & flag and segment.side == side)
@@ -90,9 +99,9 @@ class Cable:
         ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
         run("ip", "link", "set", name, "netns", room.name)
         room.run("sysctl", "-q", f"net.ipv6.conf.{name}.disable_ipv6=1")
-        room.address = f"10.23.1.{host}"
-        room.run("ip", "address", "add", f"{room.address}/24", "dev", name)
-        room.run("ip", "link", "set", name, "up")
+        room.address = f"{self._network}.{host}"
+        run("ip", "-netns", room.name, "address", "add", f"{room.address}/24", "dev", name)
+        run("ip", "-netns", room.name, "link", "set", name, "txqueuelen", "10000", "up")
         return fd
 
     def _carry(self) -> None:

@@ -1,0 +1,136 @@
+"""What was seen of healthy traffic? Real servers and clients in two namespaces, joined by a veth pair and by a cable
+that delays, from the start of the servers to their stop, under `tcpwatch life` and the views of the live screen."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from tcpwatch import rows as shape
+from tcpwatch.frame import Frame, Snapshot
+from tcpwatch.health import Finding
+from tcpwatch.kernel.programs import Knobs
+from tcpwatch.kernel.source import KernelSource, Pace
+from tcpwatch.live import Session
+from tcpwatch.scenarios.cable import Cable
+from tcpwatch.scenarios.namespace import Namespace, join
+from tcpwatch.source import Source
+from tcpwatch.tracker.tracker import Tracker
+from tcpwatch.tracker.view import View
+from tcpwatch.verdicts import explain
+from tests.kernel.watch import Record, Watch
+from tests.kernel.witness import counters
+
+from . import daemons, loads
+
+DELAY_S = 0.005
+IDLE_S = 12.0  # the pools rest at least so long, which is longer than any standing verdict waits but a minute
+
+
+@dataclass
+class Day:
+    """lives: of both namespaces. rose: what their counters count, from the first packet. ailing: for each view and
+    each live connection with a standing verdict, what tcpwatch says of it. live: live connections by view. ended: the
+    verdicts of ended ones that the views showed. findings: what the views found wrong with the machine."""
+
+    lives: list[Record] = field(default_factory=list)
+    narration: str = ""
+    rose: dict[str, int] = field(default_factory=dict)
+    ailing: list[str] = field(default_factory=list)
+    live: list[int] = field(default_factory=list)
+    ended: set[int] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def live_through() -> Day:
+    day = Day()
+    with Namespace() as near, Namespace() as far:
+        join(near, far)
+        at_hand = far.address
+        mine = (near.inode, far.inode)
+        with Cable(near, far, DELAY_S), Watch("life", f"netns = {mine[0]} or netns = {mine[1]}") as watch:
+            with looking(day, mine):
+                _work(near, far, at_hand, far.address)
+            for name in ("TcpActiveOpens", "TcpPassiveOpens", "TcpOutRsts", "TcpAttemptFails"):
+                day.rose[name] = sum(counters(room)[name] for room in (near, far))
+            watch.until(day.rose["TcpActiveOpens"] + day.rose["TcpPassiveOpens"])
+            day.lives = watch.finish()
+        day.narration = watch.narration
+    return day
+
+
+def _work(near: Namespace, far: Namespace, at_hand: str, far_off: str) -> None:
+    """Two clients at a time: one at hand, one far off. at_hand, far_off: the servers' address by wire."""
+    with ExitStack() as outliving, ExitStack() as serving:
+        for daemon in (daemons.nginx, daemons.redis, daemons.postgres):
+            serving.enter_context(daemon(far))
+        outliving.enter_context(loads.held(near, "outlive", at_hand))
+        with ExitStack() as pools, ThreadPoolExecutor(1) as beside:
+            for address in (at_hand, far_off):
+                for deed in ("keep", "redis", "postgres"):
+                    pools.enter_context(loads.held(near, deed, address))
+            rested = time.monotonic() + IDLE_S
+            slow = beside.submit(loads.cable, near, far_off)
+            loads.veth(near, at_hand)
+            loads.loopback(far)
+            slow.result()
+            time.sleep(max(rested - time.monotonic(), 0))
+
+
+class OnlyThese:
+    """A source without what happens in other namespaces, whose troubles are none of ours."""
+
+    def __init__(self, source: Source, namespaces: tuple[int, int]) -> None:
+        self._namespaces = namespaces
+        self._source = source
+        self.stop, self.close = source.stop, source.close
+
+    def frames(self) -> Iterator[Frame]:
+        for frame in self._source.frames():
+            yield replace(frame, events=self._mine(frame.events), snapshot=self._seen(frame.snapshot))
+
+    def _seen(self, snapshot: Snapshot | None) -> Snapshot | None:
+        if snapshot is None:
+            return None
+        sockets, counts = self._mine(snapshot.sockets), self._mine(snapshot.counts)
+        namespaces = snapshot.namespaces.intersection(self._namespaces)
+        return replace(snapshot, sockets=sockets, counts=counts, namespaces=namespaces)
+
+    def _mine(self, records: np.ndarray) -> np.ndarray:
+        return records[np.isin(records["netns"], self._namespaces)]
+
+
+@contextmanager
+def looking(day: Day, namespaces: tuple[int, int]) -> Iterator[None]:
+    """What the live screen would show, once a second."""
+    source = KernelSource(16 << 20, Knobs(want_time_wait=True), Pace(tick=0.2))
+    tracker = Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000)
+    session = Session(OnlyThese(source, namespaces), tracker)
+
+    def look() -> None:
+        view = session.latest()
+        if view is not None and not session.error:
+            _note(day, view)
+
+    session.set_listener(look)
+    session.start()
+    try:
+        yield
+    finally:
+        session.stop()
+    assert session.error is None, session.error
+
+
+def _note(day: Day, view: View) -> None:
+    rows = view.connections
+    ended = rows["flags"] & shape.CLOSED != 0
+    day.live.append(int((~ended).sum()))
+    day.ended |= set(rows["verdict"][ended].tolist())
+    day.findings += view.findings
+    ailing = rows[~ended & (rows["verdict"] != 0)]
+    now_ns = view.time_ns - view.host.realtime_offset_ns
+    for found in explain(ailing, now_ns, view.host.hz, view.host.reset_reasons) if len(ailing) else ():
+        day.ailing.append(f"{found.code}: {found.sentence} {found.evidence}")

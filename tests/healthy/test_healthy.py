@@ -1,0 +1,85 @@
+"""Is nobody alarmed without a reason? Healthy connections between real servers and clients get `clean` and nothing
+else, live ones get nothing; and where a client does reset, exactly those connections say so."""
+
+import subprocess
+from collections import Counter
+
+from tcpwatch.scenarios.namespace import Namespace, join
+from tcpwatch.verdicts import CLEAN, CODES
+from tests.kernel.watch import Watch
+from tests.kernel.witness import End, Tcpdump, counters
+
+from . import daemons, loads
+from .day import Day
+
+CONNECTIONS = 10_000
+
+
+def test_ten_thousand_healthy_connections_raise_no_alarm(day: Day) -> None:
+    """Both ends of each are told once, and are clean; the kernel sent no reset, so that is the truth."""
+    assert day.rose["TcpOutRsts"] == day.rose["TcpAttemptFails"] == 0, day.rose
+    assert day.rose["TcpActiveOpens"] == day.rose["TcpPassiveOpens"] >= CONNECTIONS
+    assert [life for life in day.lives if life["verdict"] != "clean"] == []
+    told = Counter(life["role"] for life in day.lives)
+    assert told == {"client": day.rose["TcpActiveOpens"], "server": day.rose["TcpPassiveOpens"]}
+    assert len({life["conn"] for life in day.lives}) == len(day.lives)
+    assert " 0 lost" in day.narration
+
+
+def test_every_kind_of_server_and_client_took_part(day: Day) -> None:
+    """Each over loopback, over a wire and over a slow one."""
+    served = Counter((life["comm"], life["laddr"]) for life in day.lives if life["role"] == "server")
+    for comm in ("nginx", "redis-server", "postgres"):
+        for address in ("127.0.0.1", "10.23.0.2", "10.23.1.2"):
+            assert served[comm, address] >= loads.POOL, served
+    clients = {life["comm"] for life in day.lives if life["role"] == "client"}
+    assert clients >= {"ab", "curl", "redis-benchmark", "pgbench"}
+
+
+def test_no_live_connection_is_ailing(day: Day) -> None:
+    """Under load and while pools idle, view for view."""
+    pools = 2 * (6 * loads.POOL + 3 * loads.POOL)  # both ends, over both wires and for those that outlive the servers
+    assert sum(live >= pools for live in day.live) >= 10, day.live
+    assert day.ailing == []
+    assert day.ended <= {0, CLEAN}, [CODES[verdict] for verdict in day.ended]
+
+
+def test_nothing_is_found_wrong_with_the_machine(day: Day) -> None:
+    """Not for a moment."""
+    assert day.findings == []
+
+
+def test_real_resets_are_told_and_no_others() -> None:
+    """What ab and curl do to TLS connections: tcpdump sees which were reset, and both ends of just these say so."""
+    with Namespace() as near, Namespace() as far:
+        join(near, far)
+        with daemons.nginx(far), Resets(near, "wire23-0") as resets:
+            with Watch("life", f"netns = {near.inode} or netns = {far.inode}") as watch:
+                loads.abrupt(near, far.address)
+                opened = counters(near)["TcpActiveOpens"]
+                watch.until(2 * opened)
+                lives = watch.finish()
+            cut = {min(packet.source, packet.destination, key=_is_server)[1] for packet in resets.stop()}
+    assert opened // 2 < len(cut) <= opened
+    assert len(lives) == 2 * opened
+    for role, port in (("client", "lport"), ("server", "rport")):
+        mine = [life for life in lives if life["role"] == role]
+        assert {life[port] for life in mine if life["verdict"].startswith("reset_by_")} == cut
+        assert {life["verdict"] for life in mine if life[port] not in cut} <= {"clean"}
+
+
+class Resets(Tcpdump):
+    """Writes down resets alone: what a pipe holds until `stop` reads it."""
+
+    def __init__(self, room: Namespace, interface: str) -> None:
+        options = ("-i", interface, "-n", "-tt", "--nano", "-l", "--immediate-mode", "-B", "8192")
+        self._process = subprocess.Popen(
+            room.inside("tcpdump", *options, "tcp[tcpflags] & tcp-rst != 0"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def _is_server(end: End) -> bool:
+    return end[1] == daemons.HTTPS

@@ -1,0 +1,214 @@
+"""Does each scenario make just what it says? The errors its processes met, what ss and the kernel's counters saw, and
+the path of states that `tcpwatch life` tells of each of its connections."""
+
+from collections import Counter
+
+import pytest
+
+from tcpwatch.scenarios import SCENARIOS
+from tcpwatch.scenarios.stage import End
+
+from .shown import Shown
+
+N = 23
+TRIES = 3  # SYNs of a client that is never answered
+ENDS: tuple[End, End] = ("client", "server")
+CALLED = "SYN_SENT"
+CUT_CALLER, CUT_CALLED = "SYN_SENT ESTABLISHED", "SYN_RECV ESTABLISHED"
+FIRST, SECOND = CUT_CALLER + " FIN_WAIT1 FIN_WAIT2 TIME_WAIT", CUT_CALLED + " CLOSE_WAIT LAST_ACK"
+FAILED = {
+    "refused": "ECONNREFUSED",
+    "refused_by_firewall": "ECONNREFUSED",
+    "rejected_by_firewall": "ECONNREFUSED",
+    "unreachable": "EHOSTUNREACH",
+    "unreachable_firewall": "EHOSTUNREACH",
+    "no_answer": "ETIMEDOUT",
+    "accept_queue_full": "ETIMEDOUT",
+    "accept_queue_full_later": "ETIMEDOUT",
+    "syn_queue_full": "ETIMEDOUT",
+    "syn_queue_full_flood": "ETIMEDOUT",
+    "out_of_ports": "EADDRNOTAVAIL",
+    "out_of_ports_time_wait": "EADDRNOTAVAIL",
+    "given_up": "",
+}
+CUT = {
+    "reset_by_peer_at_once": ("ECONNRESET", ""),
+    "reset_by_peer_midstream": ("ECONNRESET", ""),
+    "reset_by_peer_idle": ("ECONNRESET", ""),
+    "reset_by_peer_idle_long": ("ECONNRESET", ""),
+    "reset_by_us_unread_data": ("ECONNRESET", ""),
+    "reset_by_us_process_died": ("ECONNRESET", ""),
+    "reset_by_us_linger": ("", "ECONNRESET"),
+    "timed_out_retransmitting": ("ETIMEDOUT", ""),
+    "timed_out_retransmitting_idle": ("ETIMEDOUT", ""),
+    "timed_out_keepalive": ("ETIMEDOUT", ""),
+    "stalled_zero_window": ("ETIMEDOUT", ""),
+}
+OVERFLOWN: dict[tuple[End, str], int] = {
+    ("server", "TcpExtListenOverflows"): TRIES * N,
+    ("server", "TcpExtListenDrops"): TRIES * N,
+}
+# How much a counter grows in the client's and in the server's namespace
+COUNTED: dict[str, dict[tuple[End, str], int]] = {
+    "clean": {("client", "TcpActiveOpens"): N, ("server", "TcpPassiveOpens"): N, ("client", "TcpRetransSegs"): 0},
+    "clean_simultaneous_open": {
+        ("client", "TcpActiveOpens"): N,
+        ("server", "TcpActiveOpens"): N,
+        ("server", "TcpPassiveOpens"): 0,
+    },
+    "clean_fast_open": {("client", "TcpExtTCPFastOpenActive"): N, ("server", "TcpExtTCPFastOpenPassive"): N},
+    "clean_flood": {("server", "TcpPassiveOpens"): N, ("server", "TcpExtSyncookiesRecv"): N},
+    "refused": {("server", "TcpOutRsts"): N, ("client", "TcpAttemptFails"): N},
+    "refused_by_firewall": {("server", "TcpOutRsts"): 0, ("client", "TcpAttemptFails"): N},
+    "rejected_by_firewall": {("server", "TcpInSegs"): 0},
+    "unreachable": {("server", "TcpInSegs"): 0},
+    "no_answer": {("client", "TcpExtTCPSynRetrans"): 2 * N, ("server", "TcpInSegs"): 0},
+    "slow_handshake": {("client", "TcpExtTCPSynRetrans"): N, ("server", "TcpPassiveOpens"): N},
+    "accept_queue_full": OVERFLOWN,
+    "accept_queue_full_later": OVERFLOWN,
+    "syn_queue_full": {("server", "TcpExtListenOverflows"): 0, ("server", "TcpPassiveOpens"): 0},
+    "syn_queue_full_flood": {("server", "TcpPassiveOpens"): 0, ("server", "TcpExtSyncookiesSent"): 0},
+    "reset_by_peer_at_once": {("server", "TcpExtTCPAbortOnData"): N, ("server", "TcpOutRsts"): N},
+    "reset_by_peer_midstream": {("server", "TcpExtTCPAbortOnData"): N, ("server", "TcpOutRsts"): N},
+    "reset_by_us_linger": {("client", "TcpExtTCPAbortOnData"): N, ("client", "TcpOutRsts"): N},
+    "reset_by_us_unread_data": {("server", "TcpExtTCPAbortOnClose"): N, ("server", "TcpOutRsts"): N},
+    "reset_by_us_process_died": {("server", "TcpExtTCPAbortOnClose"): N, ("server", "TcpOutRsts"): N},
+    "timed_out_retransmitting": {("client", "TcpExtTCPAbortOnTimeout"): N, ("client", "TcpExtTCPKeepAlive"): 0},
+    "timed_out_retransmitting_idle": {("client", "TcpExtTCPAbortOnTimeout"): N},
+    "timed_out_keepalive": {
+        ("client", "TcpExtTCPAbortOnTimeout"): N,
+        ("client", "TcpExtTCPKeepAlive"): 6 * N,
+        ("client", "TcpRetransSegs"): 0,
+    },
+    "stalled_zero_window": {("client", "TcpExtTCPAbortOnTimeout"): N, ("server", "TcpExtTCPToZeroWindowAdv"): N},
+    "sender_buffer_limited": {("client", "TcpRetransSegs"): 0},
+    "application_limited": {("client", "TcpRetransSegs"): 0},
+}
+# Sockets in these states at the scene "trouble"
+STANDING: dict[str, dict[tuple[End, str], int]] = {
+    "no_answer": {("client", "SYN_SENT"): N},
+    "out_of_ports": {("client", "ESTABLISHED"): 2 * N},
+    "out_of_ports_time_wait": {("client", "TIME_WAIT"): 4 * N, ("client", "ESTABLISHED"): 0},
+    "accept_queue_full": {("client", "SYN_SENT"): N, ("server", "ESTABLISHED"): 9, ("server", "SYN_RECV"): 0},
+    "syn_queue_full": {("client", "SYN_SENT"): N, ("server", "ESTABLISHED"): 0},
+    "half_closed_lingering": {("server", "CLOSE_WAIT"): N, ("client", "FIN_WAIT2"): N},
+    "half_closed_lingering_long": {("server", "CLOSE_WAIT"): N, ("client", "FIN_WAIT2"): N},
+    "timed_out_keepalive": {("client", "ESTABLISHED"): N, ("server", "ESTABLISHED"): N},
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_it_makes_so_many(shown: dict[str, Shown], name: str) -> None:
+    """23 connections at each end it concerns and none at the other, each with ends of its own."""
+    happened, scenario = shown[name].happened, SCENARIOS[name]
+    assert scenario.verdict
+    for end in ENDS:
+        connections = getattr(happened, end)
+        assert len(connections) == (N if end in scenario.ends else 0)
+        if "out_of_ports" not in name:
+            assert len({(one.lport, one.rport) for one in connections}) == len(connections)
+        assert len({(one.netns, one.room, one.pid, one.comm) for one in connections}) <= 1
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_processes_met_the_errors(shown: dict[str, Shown], name: str) -> None:
+    """What connect() and recv() told the applications."""
+    wanted = CUT.get(name, (FAILED.get(name, ""), ""))
+    for end, error in zip(ENDS, wanted):
+        assert {one.error for one in getattr(shown[name].happened, end)} <= {error}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_lives_take_their_course(shown: dict[str, Shown], name: str) -> None:
+    """One life each, of the process that had it, through the states that this story goes through."""
+    for end in SCENARIOS[name].ends:
+        lives = shown[name].told(end)
+        connections = getattr(shown[name].happened, end)
+        owners = Counter((one.pid, one.comm) for one in connections)
+        assert Counter((life["pid"], life["comm"]) for life in lives) == owners
+        paths = {" ".join(state for state, _ in life["states"]) for life in lives}
+        assert paths == {path_of(name, end)}
+
+
+def path_of(name: str, end: End) -> str:
+    if name in FAILED:
+        return CALLED
+    if name in CUT:
+        return CUT_CALLER if end == "client" else CUT_CALLED
+    path = FIRST if end == "client" else SECOND
+    if name == "clean_simultaneous_open":  # both call, and each is called back
+        return "SYN_SENT SYN_RECV" + path[len("SYN_SENT" if end == "client" else "SYN_RECV") :]
+    return path
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_the_kernel_counts_the_same(shown: dict[str, Shown], name: str) -> None:
+    """SNMP counters of both namespaces, from before the first SYN to the end."""
+    assert shown[name].happened
+    found = {(end, counter): shown[name].rose(end, counter) for end, counter in COUNTED[name]}
+    assert found == COUNTED[name]
+
+
+@pytest.mark.parametrize("name", STANDING)
+def test_ss_sees_the_trouble(shown: dict[str, Shown], name: str) -> None:
+    """While it lasts, so many sockets stand in that state."""
+    assert shown[name].happened
+    looks = shown[name].looks["trouble"]
+    assert {(end, state): looks[end].count(state) for end, state in STANDING[name]} == STANDING[name]
+
+
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name.startswith(("no_answer", "re", "unreachable"))])
+def test_the_firewall_counts_the_same(shown: dict[str, Shown], name: str) -> None:
+    """Every SYN was rejected; of three SYNs each, all were dropped."""
+    numbers = shown[name].happened.numbers
+    assert numbers.get("rejected", N) == N
+    assert numbers.get("dropped", TRIES * N) == TRIES * N
+
+
+def test_cookies_are_what_the_flood_and_the_clients_asked_for(shown: dict[str, Shown]) -> None:
+    """Each SYN that found no place in the queue was answered with a cookie."""
+    flood = shown["clean_flood"]
+    held = flood.looks["trouble"]["server"].count("SYN_RECV")
+    assert flood.happened.numbers["syns"] > held > N
+    assert flood.rose("server", "TcpExtSyncookiesSent") == flood.happened.numbers["syns"] + N - held
+    assert flood.rose("server", "TcpExtTCPReqQFullDoCookies") == flood.rose("server", "TcpExtSyncookiesSent")
+
+
+@pytest.mark.parametrize(("name", "turns"), [("syn_queue_full", 1), ("syn_queue_full_flood", 2)])
+def test_without_cookies_each_syn_has_a_place_or_is_dropped(shown: dict[str, Shown], name: str, turns: int) -> None:
+    """The SYNs of every client among them. A flood goes on while the first half-open ones expire, and fills their
+    places."""
+    one = shown[name]
+    held = one.looks["trouble"]["server"].count("SYN_RECV")
+    taken = one.happened.numbers["syns"] + TRIES * N - one.rose("server", "TcpExtTCPReqQFullDrop")
+    assert 8 <= held <= taken <= turns * held
+    assert one.rose("server", "TcpExtListenDrops") == one.rose("server", "TcpExtTCPReqQFullDrop")
+
+
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name.startswith("lossy_path")])
+def test_what_was_lost_was_sent_again(shown: dict[str, Shown], name: str) -> None:
+    """As many retransmissions as drops, or a few more; every connection has some of them."""
+    dropped, again = shown[name].happened.numbers["dropped"], shown[name].rose("client", "TcpRetransSegs")
+    assert 5 * N < dropped <= again < 2 * dropped
+    assert min(life["retrans"] for life in shown[name].told("client")) >= 5
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "share"),
+    [("receiver_limited", "rwnd_limited", 60), ("sender_buffer_limited", "sndbuf_limited", 50)],
+)
+def test_ss_names_the_limit(shown: dict[str, Shown], name: str, word: str, share: int) -> None:
+    """The share of the busy time that the kernel itself puts down to it, of each sender."""
+    assert shown[name].happened
+    lines = [line for line in shown[name].looks["trouble"]["client"].sockets if line.state == "ESTABLISHED"]
+    found = [said for line in lines for said in line.words if said.startswith(word)]
+    assert len(found) == N
+    assert min(float(said.partition("(")[2].rstrip("%)")) for said in found) >= share
+
+
+def test_bbr_is_not_slowed_by_loss_as_cubic_is(shown: dict[str, Shown]) -> None:
+    """The same path, the same load: what the two scenarios are shown for."""
+    seconds = {
+        name: max(life["duration_us"] for life in shown[name].told("client")) for name in shown if "path_" in name
+    }
+    assert seconds["lossy_path_bbr"] < seconds["lossy_path_cubic"]

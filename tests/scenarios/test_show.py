@@ -1,0 +1,45 @@
+"""Are scenarios shown as they should be: announced, in order, some side by side, and refused when there is no such?"""
+
+import threading
+import time
+
+import pytest
+
+from tcpwatch.errors import UsageError
+from tcpwatch.scenarios import SCENARIOS
+from tcpwatch.scenarios.show import USUAL, play
+
+
+def test_each_is_announced_before_it_plays() -> None:
+    """By its name and its line, in the order asked for, several at the same time."""
+    names = ["refused", "clean", "reset_by_us_linger", "out_of_ports"]
+    told: list[tuple[str, str]] = []
+    begin = time.monotonic()
+    play(names, lambda name, line: told.append((name, line)), threading.Event(), look_s=0.4)
+    assert told == [(name, SCENARIOS[name].line) for name in names]
+    assert time.monotonic() - begin < 4 * 2 * 0.4 + 1
+
+
+def test_an_unknown_name() -> None:
+    """It is repeated, and the known ones are named."""
+    with pytest.raises(UsageError, match="no-such") as raised:
+        play(["clean", "no-such"], lambda name, line: None, threading.Event())
+    assert "refused" in raised.value.cure
+
+
+def test_what_fails_is_told() -> None:
+    """An error of a scenario, or of whoever is told of it, ends the show and is raised."""
+
+    def fail(name: str, line: str) -> None:
+        raise UsageError("enough")
+
+    with pytest.raises(UsageError, match="enough"):
+        play(["clean", "refused"], fail, threading.Event(), look_s=0.0)
+
+
+def test_the_usual_show_has_something_of_everything() -> None:
+    """Every verdict that a scenario is about, and nothing that takes a minute."""
+    about = {SCENARIOS[name].verdict for name in USUAL}
+    about |= {verdict for name in USUAL for verdict in SCENARIOS[name].standing.values()}
+    assert about >= {scenario.verdict for scenario in SCENARIOS.values()}
+    assert max(SCENARIOS[name].seconds for name in USUAL) < 15
