@@ -219,6 +219,8 @@ ALWAYS_INLINE struct tw_event *socket_event(struct sock *sk, u32 kind)
 	e->lport = lport;
 	e->old_state = e->new_state = READ(sk->__sk_common.skc_state);
 	e->error = READ(sk->sk_err);
+	if (!e->error && e->old_state == ST_SYN_SENT) /* an ICMP message that came while connect() held the lock */
+		e->error = READ(sk->sk_err_soft);
 	note_counters(e, sk);
 	return e;
 }

@@ -69,6 +69,7 @@ struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
 	int sk_err;
+	int sk_err_soft;
 	unsigned long sk_pacing_rate;
 	kuid_t sk_uid;
 	u16 sk_protocol;

@@ -20,6 +20,7 @@ COMMANDS = {
     "events": "one line per event as it happens",
     "life": "one line per finished connection",
     "snapshot": "every socket now, once, as ss -tin shows them",
+    "demo": "real trouble of every kind, made in network namespaces of its own, under the terminal UI",
     "doctor": "what this kernel, these privileges and these sysctls allow",
 }
 _FILTER_HELP = (
@@ -99,13 +100,18 @@ def _add_options(parser: ArgumentParser, command: str) -> None:
     parser.add_argument(
         "-f", "--filter", metavar="EXPR", default="", help="show only what matches; see docs/filters.md"
     )
-    parser.add_argument("words", nargs="*", metavar="EXPR", help="the filter as trailing words, as ss takes it")
+    if command == "demo":
+        parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="which ones (default: all short ones)")
+        parser.add_argument("--list", action="store_true", help="say which scenarios there are")
+        parser.set_defaults(words=[])
+    else:
+        parser.add_argument("words", nargs="*", metavar="EXPR", help="the filter as trailing words, as ss takes it")
     parser.add_argument(
         "--netns", default="all", metavar="all|self|NAME|PATH", help="which network namespaces (default all)"
     )
     if command != "snapshot":
         parser.add_argument("--duration", type=_seconds, metavar="S", help="end after so many seconds")
-    if command != "live":
+    if command not in ("live", "demo"):
         parser.add_argument("--count", type=_count, metavar="N", help="end after so many records")
         parser.add_argument("--format", choices=("text", "jsonl", "csv"), default="text")
     else:

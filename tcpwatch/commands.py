@@ -23,6 +23,7 @@ from tcpwatch.tracker.tracker import Tracker
 if TYPE_CHECKING:
     from tcpwatch.filter import Filter
     from tcpwatch.source import Source
+    from tcpwatch.tui.app import Companion
 
 # A face that follows the stream looks at all sockets only to find what was open before, and what was lost
 _STREAM = Pace(tick=0.1, share=0.02)
@@ -36,6 +37,8 @@ def run(command: str, options: Namespace, expression: str, wanted: "Filter | Non
         return _doctor(options)
     if command == "live":
         return _live(options, expression)
+    if command == "demo":
+        return _demo(options, expression)
     return _snapshot(options, wanted) if command == "snapshot" else _stream(command, options, wanted)
 
 
@@ -85,7 +88,23 @@ def _snapshot(options: Namespace, wanted: "Filter | None") -> int:
     return 0
 
 
-def _live(options: Namespace, expression: str) -> int:
+def _demo(options: Namespace, expression: str) -> int:
+    from tcpwatch.scenarios import SCENARIOS
+    from tcpwatch.scenarios.show import Company, check, choose
+
+    if options.list:
+        width = max(map(len, SCENARIOS))
+        sys.stdout.writelines(f"{name:<{width}}  {one.line}\n" for name, one in SCENARIOS.items())
+        return 0
+    company = Company(choose(options.scenarios))
+    check()
+    try:
+        return _live(options, expression, company.begin)
+    finally:
+        company.end()
+
+
+def _live(options: Namespace, expression: str, companion: "Companion | None" = None) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "the live view needs a terminal", "use tcpwatch events, life or snapshot where the output goes elsewhere"
@@ -102,7 +121,15 @@ def _live(options: Namespace, expression: str) -> int:
         source, Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000, nat_timeout_s=options.nat_timeout)
     )
     session.start()
-    show(session, expression, loader="core", theme=options.theme, seconds=options.duration, export=export.connections)
+    show(
+        session,
+        expression,
+        loader="core",
+        theme=options.theme,
+        seconds=options.duration,
+        export=export.connections,
+        companion=companion,
+    )
     return 0
 
 

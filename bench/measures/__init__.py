@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from bench.figures import Result
-from bench.measures import bulk, connect, decode, events, losses, screen, snapshot, start
+from bench.measures import bulk, connect, decode, events, flood, losses, screen, snapshot, start
 from bench.scale import Scale
 
 MEASURES: Mapping[str, Callable[[Scale], Result]] = {
@@ -14,5 +14,6 @@ MEASURES: Mapping[str, Callable[[Scale], Result]] = {
     "decode": decode.measure,
     "snapshot": snapshot.measure,
     "screen": screen.measure,
+    "flood": flood.measure,
     "start": start.measure,
 }

@@ -39,7 +39,7 @@ def measure(scale: Scale) -> Result:
                 _open_connections(terminal, scale.connections)
                 shares.append(_idle_share(terminal))
                 answers.append([answer for _ in range(scale.keys) for answer in _press_all(terminal)])
-                memory = _memory_mb(terminal.process.pid)
+                memory = memory_mb(terminal.process.pid)
                 resident.append(memory["Rss"])
                 proportional.append(memory["Pss"])
     return Result(
@@ -148,6 +148,7 @@ def _idle_share(terminal: Terminal) -> float:
     return (cpu_s(terminal.process.pid) - begin_s) / (time.monotonic() - begin)
 
 
-def _memory_mb(pid: int) -> dict[str, float]:
+def memory_mb(pid: int) -> dict[str, float]:
+    """By the kernel's names: `Rss`, `Pss`, ..."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
     return {line.split(":")[0]: int(line.split()[1]) / 1000 for line in lines}

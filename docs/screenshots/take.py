@@ -1,5 +1,6 @@
 """Takes the screenshots of this directory: the real TUI on the real kernel, over real servers and clients in two
-network namespaces 20 ms apart with 1 % loss. Run as root: .venv/bin/python -m docs.screenshots.take
+network namespaces 20 ms apart with 1 % loss, and over scenarios of `tcpwatch demo`. Run as root:
+.venv/bin/python -m docs.screenshots.take [NAME ...]
 Needs Debian's nginx-light, redis-server, apache2-utils, iperf3, curl, nftables and chromium."""
 
 import asyncio
@@ -14,10 +15,12 @@ from pathlib import Path
 from tcpwatch.kernel.programs import Knobs
 from tcpwatch.kernel.source import KernelSource, Pace
 from tcpwatch.live import Session
+from tcpwatch.scenarios.actor import Actor
+from tcpwatch.scenarios.cable import Cable
+from tcpwatch.scenarios.namespace import Namespace
+from tcpwatch.scenarios.show import Company, choose
 from tcpwatch.tracker.tracker import Tracker
 from tcpwatch.tui.app import TcpwatchApp
-from tests.kernel.cable import Cable
-from tests.kernel.namespace import Namespace
 
 HERE = Path(__file__).resolve().parent
 NGINX = """
@@ -28,6 +31,8 @@ http {{ access_log off; keepalive_timeout 300; server {{ listen 10.23.1.2:443; r
 
 @dataclass(frozen=True)
 class Shot:
+    """keys: pressed one after the other before it is taken. settle_s: how long to wait before that."""
+
     name: str
     size: tuple[int, int]
     settle_s: float
@@ -35,17 +40,29 @@ class Shot:
     expression: str = ""
 
 
-SHOTS = (
-    Shot("connections", (120, 30), 14),
-    Shot("small", (80, 24), 2),
-    Shot("detail", (120, 42), 2, "enter", "comm = iperf3 and bytes_sent > 100k"),
-    Shot("events", (120, 30), 2, "3"),
+TRAFFIC = (
+    Shot("connections", (120, 30), 14, "2"),
+    Shot("small", (80, 24), 2, "2"),
+    Shot("detail", (120, 44), 2, "2 enter", "comm = iperf3 and bytes_sent > 100k"),
+    Shot("events", (120, 30), 2, "6"),
+)
+POOL = (Shot("idle", (120, 24), 32, "5"),)
+TROUBLE = (
+    Shot("health", (120, 30), 16, "1 j"),
+    Shot("verdict", (120, 40), 1, "2 t enter", "verdict = accept_queue_full"),
+    Shot("listeners", (120, 24), 1, "3"),
+    Shot("listener", (120, 40), 1, "3 enter"),
+    Shot("ports", (120, 30), 1, "4"),
+)
+_SHOWN = (
+    *("refused", "out_of_ports_time_wait", "no_answer", "accept_queue_full", "half_closed_lingering"),
+    *("reset_by_us_unread_data", "lossy_path", "clean_flood"),
 )
 
 
 @contextlib.contextmanager
-def traffic() -> Iterator[None]:
-    """Servers on the right, clients on the left."""
+def traffic() -> Iterator[int]:
+    """Servers on the right, clients on the left, whose namespace it gives."""
     with (
         Namespace() as left,
         Namespace() as right,
@@ -75,7 +92,11 @@ def traffic() -> Iterator[None]:
                 left.inside("sh", "-c", "for i in 1 2 3 4 5 6 7 8; do curl -s http://10.23.1.2:8080/; sleep 2; done"),
             ]
             running += [start(command) for command in clients]
-            yield
+            with Actor(left, b"worker") as worker:
+                redis = {"address": "10.23.1.2", "port": 6379}
+                worker.do("connect", **redis, count=5)
+                worker.do("connect", **redis, count=2, options={"SO_KEEPALIVE": 1, "TCP_KEEPIDLE": 60})
+                yield left.inode
         finally:
             for process in running:
                 process.terminate()
@@ -119,19 +140,48 @@ def save(app: TcpwatchApp, name: str) -> None:
         subprocess.run([*browser, *quiet, *target, page.as_uri()], check=True, capture_output=True, timeout=60)
 
 
-async def main(names: list[str]) -> None:
-    session = Session(
-        KernelSource(8 << 20, Knobs(), Pace(tick=0.2)),
-        Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000),
-    )
+@contextlib.contextmanager
+def trouble() -> Iterator[None]:
+    """All at the same time, each one's scenes held for as long as the pictures take."""
+    companies = [Company(choose([name]), look_s=60.0) for name in _SHOWN]
+    for company in companies:
+        company.begin(lambda text: None)
+    try:
+        yield
+    finally:
+        for company in companies:
+            company.end()
+
+
+@contextlib.contextmanager
+def watching(netns: int = 0) -> Iterator[Session]:
+    tracker = Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000)
+    session = Session(KernelSource(32 << 20, Knobs(want_netns=netns), Pace(tick=0.2)), tracker)
     session.start()
     try:
-        with traffic():
-            for shot in SHOTS:
-                if not names or shot.name in names:
-                    await take(session, shot)
+        yield session
     finally:
         session.stop()
+
+
+async def main(names: list[str]) -> None:
+    async def take_all(session: Session, shots: tuple[Shot, ...]) -> None:
+        for shot in shots:
+            if not names or shot.name in names:
+                await take(session, shot)
+
+    def wanted(shots: tuple[Shot, ...]) -> bool:
+        return not names or any(shot.name in names for shot in shots)
+
+    if wanted(TRAFFIC + POOL):
+        with traffic() as netns:
+            with watching() as session:
+                await take_all(session, TRAFFIC)
+            with watching(netns) as session:  # the clients' side alone, as if the servers were elsewhere
+                await take_all(session, POOL)
+    if wanted(TROUBLE):
+        with watching() as session, trouble():
+            await take_all(session, TROUBLE)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def accept_queue_full(scene: Scene) -> Iterator[Finding]:
             code="accept_queue_full",
             severity=HIGH if drops else MEDIUM,
             what="accept queue full",
-            numbers=f"{drops:,} dropped in 10 s, {room}" if drops else room,
+            numbers=f"{drops:,} dropped in 10 s" if drops else room,
             sentence=f"The accept queue of {_where(scene, listener)} is full ({room}): {dropped}.",
             advice=(
                 "Look at the process: is it stuck, out of file descriptors, or do too few threads call accept()?",

@@ -29,12 +29,13 @@ class Rule:
 
 def _burst(trouble: troubles.Trouble) -> Rule:
     meaning = next(rule.meaning for rule in verdicts.RULES if rule.code == trouble.code)
-    when = f"{trouble.from_count} in a minute or standing so, and {percent(trouble.from_share)} of all with the same"
+    times = [text for verb, text in ((trouble.ended, "in a minute"), (trouble.stands, "now")) if verb]
+    when = f"{trouble.from_count} {' or '.join(times)}, and {percent(trouble.from_share).replace('.0', '')} of all with"
     return Rule(
         trouble.code,
         HARMS[trouble.harm],
         meaning,
-        f"{when} {'network' if trouble.by == NETWORK else 'service'}",
+        f"{when} the same {'network' if trouble.by == NETWORK else 'service'}",
         partial(troubles.bursts, code=trouble.code),
     )
 
@@ -66,21 +67,15 @@ RULES: tuple[Rule, ...] = (
         queues.syn_queue_full,
     ),
     Rule(
-        "ports_exhausted",
+        "out_of_ports",
         "high",
-        "No local port is free for one destination.",
-        "none is free, or a connect() failed for it within 10 s",
-        supplies.ports_exhausted,
+        "No local port is free for one destination, or soon none will be.",
+        f"none is free, or a connect() failed for it within 10 s; less than {percent(supplies.LITTLE)} can be had, or "
+        f"{percent(supplies.IN_USE)} are taken and the rest lasts for less than {span(int(supplies.SOON_S * 1e9))} "
+        f"(medium above {span(int(supplies.NEAR_S * 1e9))})",
+        supplies.out_of_ports,
     ),
     *_WORST,
-    Rule(
-        "ports_running_out",
-        "high",
-        "The local ports for one destination are nearly used up.",
-        f"less than {percent(supplies.LITTLE)} can be had, or {percent(supplies.IN_USE)} are taken and the rest lasts "
-        f"for less than {span(int(supplies.SOON_S * 1e9))}; medium above {span(int(supplies.NEAR_S * 1e9))}",
-        supplies.ports_running_out,
-    ),
     Rule(
         _EVERYWHERE,
         "medium",
@@ -100,7 +95,7 @@ RULES: tuple[Rule, ...] = (
         Rule(
             one.code,
             HARMS[one.severity],
-            one.what,
+            one.meaning,
             f"{one.least} in a minute",
             partial(supplies.shortages, shortage=one),
         )

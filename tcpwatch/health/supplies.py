@@ -26,64 +26,47 @@ _REMEDIES = (
 )
 
 
-def ports_exhausted(scene: Scene) -> Iterator[Finding]:
-    """connect() finds no port, or would not."""
-    for line in scene.ports[scene.ports["exhausted_s"] == 0]:
-        failures = int(line["failures"])
-        failed = f", and {failures:,} connects failed since tcpwatch began" if failures else ""
-        yield _ports(
-            line,
-            scene,
-            code="ports_exhausted",
-            severity=HIGH,
-            what="out of local ports",
-            told=f"No local port is free{failed}.",
-            strength=1.0,
-        )
-
-
-def ports_running_out(scene: Scene) -> Iterator[Finding]:
-    """At the present rate, or because hardly any are left."""
-    lines = scene.ports[scene.ports["exhausted_s"] != 0]
+def out_of_ports(scene: Scene) -> Iterator[Finding]:
+    """connect() finds no local port for a destination, or soon will not: at the present rate, or as hardly any are
+    left."""
+    lines = scene.ports
     with np.errstate(invalid="ignore", divide="ignore"):
         left = (lines["free"] + lines["reusable"]) / lines["ports"]
-        soon = np.where(left <= 1 - IN_USE, SOON_S / lines["exhausted_s"], 0)
-        strength = np.fmax(np.nan_to_num(soon), np.nan_to_num(np.minimum(LITTLE / left, 10)))
+        soon = np.where(left <= 1 - IN_USE, SOON_S / np.maximum(lines["exhausted_s"], 1), 0)
+        strength = np.fmax(np.nan_to_num(soon), np.nan_to_num(LITTLE / left, posinf=10.0))
+    over = lines["exhausted_s"] == 0
+    strength[over] = np.maximum(strength[over], 1)
     for at in np.flatnonzero(strength >= 0.5):
-        line, ends_s = lines[at], float(lines["exhausted_s"][at])
-        when = f"; at this rate the last one is taken in {span(int(ends_s * 1e9))}" if ends_s == ends_s else ""
-        yield _ports(
-            line,
-            scene,
-            code="ports_running_out",
-            severity=HIGH if ends_s <= NEAR_S else MEDIUM,
-            what="local ports run out",
-            told=f"{percent(float(left[at]))} are still to be had{when}.",
-            strength=float(strength[at]),
-        )
+        yield _ports(scene, lines[at], float(left[at]), bool(over[at]), float(strength[at]))
 
 
-def _ports(line: np.void, scene: Scene, *, code: str, severity: int, what: str, told: str, strength: float) -> Finding:
-    netns, laddr, raddr, rport = (
-        int(line["netns"]),
-        line["laddr"].tobytes(),
-        line["raddr"].tobytes(),
-        int(line["rport"]),
+def _ports(scene: Scene, line: np.void, left: float, over: bool, strength: float) -> Finding:
+    row = int(line["netns"]), line["laddr"].tobytes(), line["raddr"].tobytes(), int(line["rport"])
+    where = words.endpoint(row[2], row[3]) + scene.elsewhere(row[0])
+    used, time_wait, ports = (line[name] for name in ("used", "time_wait", "ports"))
+    ends_s, failures = float(line["exhausted_s"]), int(line["failures"])
+    known = not np.isnan(ports)
+    counted = (
+        f"{used:,.0f} of {ports:,.0f} local ports are in use, {time_wait:,.0f} of these in TIME_WAIT" if known else ""
     )
-    where = words.endpoint(raddr, rport) + scene.elsewhere(netns)
-    used, ports = (_whole(line[name]) for name in ("used", "ports"))
-    counted = f"{used} of {ports} in use, {_whole(line['time_wait'])} of these in TIME_WAIT"
+    failed = f"{failures:,} connects failed for want of a port" if failures else ""
+    if over:
+        told = "; ".join(part for part in (counted, failed or "none is free") if part)
+    elif ends_s == ends_s:
+        told = f"{counted}; at this rate the last one is taken in {span(int(ends_s * 1e9))}"
+    else:
+        told = f"{counted}; {percent(left)} are still to be had"
     return Finding(
-        code=code,
-        subject=(netns, laddr, raddr, rport),
-        severity=severity,
-        what=what,
+        code="out_of_ports",
+        subject=row,
+        severity=HIGH if over or ends_s <= NEAR_S else MEDIUM,
+        what="out of local ports" if over else "local ports run out",
         where=where,
-        numbers=f"{used} of {ports} in use",
-        sentence=f"To {where}: {counted}. {told}",
+        numbers=f"{used:,.0f} of {ports:,.0f} taken" if known else failed.partition(" for")[0],
+        sentence=f"To {where}: {told}.",
         advice=(_POOL, _REMEDIES),
-        count=int(np.nan_to_num(line["used"])),
-        lead=Lead("ports", row=(netns, laddr, raddr, rport)),
+        count=max(int(used), failures),
+        lead=Lead("ports", row=row),
         strength=strength,
     )
 
@@ -130,6 +113,7 @@ class Shortage:
     severity: int
     least: int
     what: str
+    meaning: str
     sentence: str
     advice: str
 
@@ -141,6 +125,7 @@ SHORTAGES = (
         MEDIUM,
         1,
         "TIME_WAIT overflow",
+        "There are too many TIME_WAITs already: connections end without theirs.",
         "{count} connections ended without their TIME_WAIT in the last minute, as there are too many already: late "
         "segments of an old connection may disturb a new one.",
         "Raise net.ipv4.tcp_max_tw_buckets (64 bytes of kernel memory each, some 250), or open fewer connections.",
@@ -151,6 +136,7 @@ SHORTAGES = (
         MEDIUM,
         100,
         "receive buffers full",
+        "There was no memory to keep segments that had arrived.",
         "{count} segments that had arrived were dropped in the last minute, as there was no memory to keep them.",
         "Compare /proc/net/sockstat (mem) with net.ipv4.tcp_mem, and look for processes that do not read (RECVQ).",
     ),
@@ -160,6 +146,7 @@ SHORTAGES = (
         LOW,
         100,
         "socket backlog full",
+        "Segments found their socket's backlog full while its process held it.",
         "{count} segments were dropped in the last minute as their socket's backlog was full.",
         "Let the process have larger buffers (net.ipv4.tcp_rmem) or more processor time; see /proc/softirqs.",
     ),
@@ -195,7 +182,7 @@ def sent_again(scene: Scene) -> Iterator[Finding]:
                 netns,
                 code="many_retransmits",
                 severity=MEDIUM,
-                what="many segments sent again",
+                what="many retransmits",
                 numbers=f"{percent(again / out)} in 60 s",
                 sentence=f"{again:,} of {out:,} segments ({percent(again / out)}) were sent again in the last minute.",
                 advice="Is it one path, or all? If all: `ip -s link` and `ethtool -S` (drops, errors), `tc -s qdisc`, "
@@ -262,7 +249,3 @@ def _reach(connections: np.ndarray, which: np.ndarray, side: str) -> tuple[np.nd
     private |= (first == 100) & (second & np.uint64(0xC0) == 64)
     special = private | (first == 0) | (first == 127) | (first >= 224) | ((first == 169) & (second == 254))
     return four & private, four & ~special
-
-
-def _whole(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:,.0f}"

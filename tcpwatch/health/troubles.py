@@ -106,13 +106,15 @@ def bursts(scene: Scene, code: str) -> Iterator[Finding]:
 
 
 def _sized(scene: Scene, trouble: Trouble) -> tuple[np.ndarray, np.ndarray]:
-    """The groups that may be worth a finding of their own, the largest; and all others."""
+    """The groups that may be worth a finding of their own, the largest; and those that are not, some of them in both:
+    what is too small to open a finding may keep one."""
     groups = scene.troubled[scene.troubled["verdict"] == CODES.index(trouble.code)]
     counts = np.where(groups["service"] != 0, groups["ended"] + groups["standing"], -1)
     order = np.argsort(-counts, kind="stable")
     large = counts[order] * 2 >= trouble.from_count
     large[ALIKE:] = False
-    return groups[order[large]], groups[order[~large]]
+    small = ~large | (counts[order] < trouble.from_count)
+    return groups[order[large]], groups[order[small]]
 
 
 def _strength(scene: Scene, trouble: Trouble, group: np.void) -> float:

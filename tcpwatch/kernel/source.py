@@ -202,6 +202,7 @@ class KernelSource:
                 seen.add(inode)
             except OSError:  # gone, or not ours to enter: its sockets stay unknown, and the frame says which were read
                 continue
+        self._settings.forget_all_but(seen)
         sockets = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, wire.SOCKET), *parts])
         self._expected_sockets = len(sockets)
         self._snapshot_timer.ran(begin, time.monotonic())
@@ -224,7 +225,6 @@ class KernelSource:
         found = self._known_places | namespaces.discover()
         wanted = self._knobs.want_netns
         self._places = {inode: place for inode, place in found.items() if not wanted or inode == wanted}
-        self._settings.forget_all_but(self._places)
 
     def _owners(self) -> np.ndarray | None:
         link = self.programs.link("each_task_file")

@@ -18,11 +18,18 @@ _TOOLS = ("ip", "nft", "sysctl")
 _LANES = 3
 _LOOK_S = 2.0
 
-Announce = Callable[[str, str], None]
+Announce = Callable[[str, str], object]
 
 
 class _Stopped(Exception):
     pass
+
+
+def choose(names: Sequence[str]) -> list[Scenario]:
+    """Those of these names, in their order; the usual ones where none is named. Raises UsageError."""
+    if unknown := [name for name in names if name not in SCENARIOS]:
+        raise UsageError(f"no such scenario: {', '.join(unknown)}", f"there are: {', '.join(SCENARIOS)}")
+    return [SCENARIOS[name] for name in names or USUAL]
 
 
 def check() -> None:
@@ -36,14 +43,12 @@ def check() -> None:
         raise KernelLacks("the scenarios need /dev/net/tun", "modprobe tun, or give the container that device")
 
 
-def play(names: Sequence[str], on_begin: Announce, stop: threading.Event, look_s: float = _LOOK_S) -> None:
-    """Plays the scenarios of these names, in their order (none: the usual ones), up to three side by side, and returns
-    when all are over and tidied up, or soon after `stop` was set. on_begin: called with the name and the line of each
-    as it begins, on threads of this function's own but never on two at a time. look_s: how long each scene stays."""
-    if unknown := [name for name in names if name not in SCENARIOS]:
-        raise UsageError(f"no such scenario: {', '.join(unknown)}", f"there are: {', '.join(SCENARIOS)}")
+def play(scenarios: Sequence[Scenario], on_begin: Announce, stop: threading.Event, look_s: float = _LOOK_S) -> None:
+    """Plays them in their order, up to three side by side, and returns when all are over and tidied up, or soon after
+    `stop` was set. on_begin: called with the name and the line of each as it begins, on threads of this function's own
+    but never on two at a time. look_s: how long each scene stays."""
     check()
-    show = _Show([SCENARIOS[name] for name in names or USUAL], on_begin, stop, look_s)
+    show = _Show(scenarios, on_begin, stop, look_s)
     lanes = [threading.Thread(target=show.lane, name="scenario", daemon=True) for _ in range(_LANES)]
     for lane in lanes:
         lane.start()
@@ -51,6 +56,39 @@ def play(names: Sequence[str], on_begin: Announce, stop: threading.Event, look_s
         lane.join()
     if show.error:
         raise show.error
+
+
+class Company:
+    """A show beside something else that runs: begin() and end() return at once, but for tidying up."""
+
+    def __init__(self, scenarios: Sequence[Scenario], look_s: float = _LOOK_S) -> None:
+        self._scenarios = scenarios
+        self._look_s = look_s
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def begin(self, tell: Callable[[str], object]) -> None:
+        """tell: given one line for each scenario, and one when all are over, on another thread."""
+        self._thread = threading.Thread(target=self._run, args=(tell,), name="show", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Raises what ended the show, where it was not the end."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self, tell: Callable[[str], object]) -> None:
+        try:
+            play(self._scenarios, lambda name, line: tell(f"{name}: {line}"), self._stop, self._look_s)
+        except BaseException as error:  # noqa: BLE001 - raised by end()
+            self._error = error
+            tell(f"the show has stopped: {error}")
+        else:
+            tell("the show is over; q leaves")
 
 
 class _Show:

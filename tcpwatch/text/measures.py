@@ -174,8 +174,12 @@ def _plain(name: str, rule: Rule) -> Callable[[Array], Number]:
 
 LIFE: Mapping[str, Callable[[Array], Number]] = {
     "duration_us": lambda v: between("duration_us", v["opened_ns"], v["closed_ns"], ended(v)),
+    # equal where nobody saw the request: a server's life begins with its handshake's end then
     "handshake_us": lambda v: between(
-        "handshake_us", v["opened_ns"], v["established_ns"], v["role"] != rows.UNKNOWN_ROLE
+        "handshake_us",
+        v["opened_ns"],
+        v["established_ns"],
+        (v["role"] != rows.UNKNOWN_ROLE) & (v["opened_ns"] != v["established_ns"]),
     ),
     "bytes_sent": _bytes_sent,
     "bytes_received": _bytes_received,

@@ -1,6 +1,7 @@
 """Whose are the drops, overflows and SYN cookies that a namespace counts? Shares them out among its listeners where
 only one can have had them, so that the shares and a nameless rest add up to what was counted. Knows no connections."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ KINDS = (wire.LISTEN_DROP, wire.LISTEN_OVERFLOW, wire.COOKIE_SENT, wire.COOKIE_A
 DROP, OVERFLOW, SENT, ACCEPTED, REJECTED = range(len(KINDS))
 _COUNTED = ("listen_drops", "listen_overflows", "cookies_sent", "cookies_accepted", "cookies_rejected")
 _SYN_QUEUE_DROPS = "syn_queue_drops"
+_OF_DROPS = [DROP, OVERFLOW, -1]  # each of these is a drop, too
 
 
 @dataclass(slots=True)
@@ -45,15 +47,18 @@ class Accounts:
         """(n,) bool: whether these namespaces' counts were read."""
         return np.isin(netns, np.fromiter(self._of, np.uint32, len(self._of)))
 
-    def read(self, counts: np.ndarray) -> dict[int, Account]:
-        """counts: counters.COUNTS. The accounts with something to tell, by namespace; a first reading tells nothing."""
+    def read(self, counts: np.ndarray, witnessed: Mapping[int, int]) -> dict[int, Account]:
+        """counts: counters.COUNTS. The accounts with something to tell, by namespace. A first reading tells nothing,
+        but for drops that are all of listeners whose birth was seen: witnessed, how many those have, by namespace."""
         columns = np.stack([counts[name] for name in (*_COUNTED, _SYN_QUEUE_DROPS)], axis=1)
         open_ = {}
         for netns, counted in zip(counts["netns"].tolist(), columns):
             account = self._of.get(netns)
             if account is None:
-                self._of[netns] = Account(counted, *np.zeros((2, len(KINDS)), np.int64))
-                continue
+                account = self._of[netns] = Account(counted.copy(), *np.zeros((2, len(KINDS)), np.int64))
+                if witnessed.get(netns) != int(counted[DROP]):
+                    continue
+                account.counted[_OF_DROPS] = 0
             account.read(counted)
             if account.held.any() or account.syn_drops:
                 open_[netns] = account

@@ -7,7 +7,7 @@ from tcpwatch import rows as shapes
 from tcpwatch import wire
 from tcpwatch.frame import Snapshot
 from tcpwatch.rows import IDLE
-from tcpwatch.tracker.ports import among, halves, hashed, on_loopback
+from tcpwatch.tracker.addresses import halves, hashed, on_loopback
 
 _IDLE_MS = 1000.0  # less is no silence
 _ACKNOWLEDGED_S = 0.5  # so late after data may its acknowledgement come: a long round trip, or a delayed one
@@ -154,7 +154,7 @@ def _local(connections: np.ndarray, which: np.ndarray) -> np.ndarray:
     """Of these, whose two ends are on this machine: on loopback, or the other end is among them, too."""
     found = on_loopback(connections, which)
     near, far = (halves(connections[side], which)[1] for side in ("laddr", "raddr"))
-    likely = np.flatnonzero(~found & among(far, np.unique(near)))  # few, in most places
+    likely = np.flatnonzero(~found & np.isin(far, np.unique(near)))  # few, in most places
     if not len(likely):
         return found
     one, other = (_ends(connections, which[likely], side) for side in "lr")

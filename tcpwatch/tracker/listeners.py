@@ -23,6 +23,7 @@ from tcpwatch.tracker.accounts import (
 from tcpwatch.tracker.arrivals import Arrivals
 from tcpwatch.tracker.backlog import Backlog
 from tcpwatch.tracker.batch import Batch
+from tcpwatch.tracker.table import Table
 
 Settings = Mapping[int, Mapping[str, str]]
 
@@ -76,14 +77,15 @@ class Listeners:
         self._births.add(batch, np.flatnonzero(met))
         self._synacks.add(batch, np.flatnonzero(batch.kind == wire.SYNACK_RETRANSMIT))
 
-    def fold(self, snapshot: Snapshot, hz: int, settings: Settings) -> np.ndarray:
+    def fold(self, snapshot: Snapshot, hz: int, settings: Settings, table: Table) -> np.ndarray:
         """wire.EVENT, at the snapshot's end; without a cookie where no listener can be named."""
         sockets = _listening(snapshot.sockets)
         came_from = self._match(sockets)
         told_before = self._accounts.known(self.known["netns"])
-        self._refresh(snapshot, sockets, hz, came_from, told_before)
+        born = _born(table, sockets)
+        self._refresh(snapshot, sockets, hz, came_from, told_before[: len(sockets)] | born)
         self._limit(settings)
-        shares, events = self._share(snapshot)
+        shares, events = self._share(snapshot, _witnessed(sockets[born]))
         if self._keeps_history:
             self._remember(snapshot.end_ns, shares, told_before, came_from)
         self._begin_ns, self._end_ns = snapshot.begin_ns, snapshot.end_ns
@@ -116,12 +118,12 @@ class Listeners:
         return came_from
 
     def _refresh(
-        self, snapshot: Snapshot, sockets: np.ndarray, hz: int, came_from: np.ndarray, told_before: np.ndarray
+        self, snapshot: Snapshot, sockets: np.ndarray, hz: int, came_from: np.ndarray, fresh: np.ndarray
     ) -> None:
+        """fresh: (n,) bool, of which every drop was in our time, new to us as they may be."""
         self.known["untold"] = 0
         here, size = self.known[: len(sockets)], len(sockets)
-        # One that is new in a namespace we knew has dropped all it ever did since; the first look tells nothing
-        followed = (came_from[:size] >= 0) | told_before[:size]
+        followed = (came_from[:size] >= 0) | fresh
         here["untold"] = np.where(followed, sockets["drops"] - here["drops"], 0)  # modulo 2^32, as it is
         here["drops"] = sockets["drops"]
         for name, field in _QUEUES.items():
@@ -145,13 +147,13 @@ class Listeners:
                 strangers = int(most) - (int(most) >> 2) + 1
                 self.known["syn_limit"][here] = np.minimum(self.known["syn_limit"][here], strangers)
 
-    def _share(self, snapshot: Snapshot) -> tuple[np.ndarray, np.ndarray]:
-        """What each listener gets, (n, KINDS), and all of it as events."""
+    def _share(self, snapshot: Snapshot, witnessed: Mapping[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """What each listener gets, (n, KINDS), and all of it as events. witnessed: see Accounts.read."""
         self.known["marks"] = self.known["refuses"] = 0
         shares = np.zeros((len(self.known), len(KINDS)), np.int64)
         gone = self._accounts.close(snapshot.namespaces)
         nobody_s = [_events(snapshot.end_ns, netns, held) for netns, held in gone.items()]
-        for netns, account in self._accounts.read(snapshot.counts).items():
+        for netns, account in self._accounts.read(snapshot.counts, witnessed).items():
             here = np.flatnonzero(self.known["netns"] == netns)
             shares[here], rest = share_out(account, self._suspects(here))
             self._mark(here, shares[here], account)
@@ -205,6 +207,21 @@ def _listening(sockets: np.ndarray) -> np.ndarray:
     again[1:] = (found["cookie"][1:] == found["cookie"][:-1]) & (found["netns"][1:] == found["netns"][:-1])
     distinct: np.ndarray = found[~again]
     return distinct
+
+
+def _born(table: Table, sockets: np.ndarray) -> np.ndarray:
+    """(n,) bool: which of them an event has told the birth of."""
+    lines = table.index.find(sockets["cookie"].copy(), sockets["netns"].copy())
+    first, entered_ns = (table.rows[name][lines, 0] for name in ("path_state", "path_ns"))
+    born: np.ndarray = (lines >= 0) & (first == wire.LISTEN) & (entered_ns != 0)
+    return born
+
+
+def _witnessed(sockets: np.ndarray) -> dict[int, int]:
+    """The drops of these listeners, by namespace."""
+    namespaces, which = np.unique(sockets["netns"], return_inverse=True)
+    drops = np.bincount(which, sockets["drops"], len(namespaces))
+    return dict(zip(namespaces.tolist(), drops.astype(np.int64).tolist()))
 
 
 def _keys(records: np.ndarray) -> list[tuple[int, int]]:

@@ -2,18 +2,17 @@
 left of what its namespace offers, and how fast they are taken. Knows connections and sysctls, and no faces."""
 
 from collections import deque
-from collections.abc import Mapping
 
 import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.frame import Frame, Snapshot
-from tcpwatch.rows import CLIENT, CLOSED, PORTS, SERVER, UNKNOWN_ROLE
+from tcpwatch.rows import CLIENT, PORTS, SERVER, UNKNOWN_ROLE
+from tcpwatch.tracker.addresses import halves, hashed
 from tcpwatch.tracker.batch import Batch
 from tcpwatch.tracker.columns import copy
 from tcpwatch.tracker.exhaustion import REUSE_AFTER_S, TIME_WAIT_S, project, time_left_s
-
-Settings = Mapping[int, Mapping[str, str]]  # sysctls by namespace
+from tcpwatch.tracker.offers import Offers, Settings
 
 WINDOW_S = 10.0  # over which rates are taken
 _LEAST_WINDOW_S = 1.5
@@ -25,13 +24,6 @@ _HOLDS_PORT = (
     wire.CLOSING, wire.SYN_RECV,
 )  # fmt: skip
 _DESTINATION = ("netns", "laddr", "raddr", "rport", "family")
-_FACTORS = np.array(
-    [0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xFF51AFD7ED558CCD], np.uint64
-)
-_FOUR_LOOPBACK = np.frombuffer(
-    bytes.fromhex("ffffffffff000000 0000ffff7f000000"), np.uint64
-)  # which bits; their values
-_SIX_LOOPBACK = np.frombuffer(bytes(7) + b"\1", np.uint64)[0]
 _LOW_BITS = np.uint64(0xFFFF)
 
 
@@ -80,7 +72,7 @@ class PortMeter:
         """(rows.PORTS; for each of `connections`, rows.CONNECTION, its line there, -1: it uses none of those ports).
         frame: the newest one, for its clocks."""
         self._now_ns, offset_ns, hz = frame.end_ns, frame.host.realtime_offset_ns, frame.host.hz
-        offers = _Offers(settings, connections)
+        offers = Offers(settings, connections)
         which = _outgoing(connections, offers)
         hashes = destinations(connections, which)
         lport = connections["lport"][which]
@@ -172,90 +164,6 @@ class PortMeter:
         return total
 
 
-class _Offers:
-    """What each namespace offers for outgoing connections, from its sysctls and its listeners."""
-
-    def __init__(self, settings: Settings, connections: np.ndarray) -> None:
-        known = sorted(netns for netns in settings if _port_range(settings[netns]))
-        self._netns = np.array(known, np.uint32)
-        ranges = np.array([_port_range(settings[netns]) for netns in known], np.int64).reshape(-1, 2)
-        self._low, self._high = ranges[:, 0], ranges[:, 1]
-        values = [settings[netns].get("net.ipv4.tcp_tw_reuse", "0") for netns in known]
-        stamped = [settings[netns].get("net.ipv4.tcp_timestamps", "1") != "0" for netns in known]
-        self._reuse = np.array([int(v) if v in "12" and s else 0 for v, s in zip(values, stamped)], np.uint8)
-        reserved = [_keys(np.uint32(netns), _reserved(settings[netns])) for netns in known]
-        listening = (connections["state"] == wire.LISTEN) & (connections["flags"] & CLOSED == 0)
-        heard = connections.take(np.flatnonzero(listening))
-        self._listened = np.unique(_keys(heard["netns"], heard["lport"]))
-        self._kept_back = np.unique(np.concatenate([self._listened, *reserved]))
-
-    def _place(self, netns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(where each namespace is, whether it is there at all)."""
-        if not len(self._netns):
-            return np.zeros(len(netns), np.intp), np.zeros(len(netns), bool)
-        at = np.minimum(np.searchsorted(self._netns, netns), len(self._netns) - 1)
-        return at, self._netns[at] == netns
-
-    def in_range(self, netns: np.ndarray, lport: np.ndarray) -> np.ndarray:
-        at, known = self._place(netns)
-        if not len(self._netns):
-            return known
-        inside: np.ndarray = known & (lport >= self._low[at]) & (lport <= self._high[at])
-        return inside
-
-    def offered(self, netns: np.ndarray, lport: np.ndarray) -> np.ndarray:
-        """Whether the kernel chooses that port by itself."""
-        return self.in_range(netns, lport) & ~among(_keys(netns, lport), self._kept_back)
-
-    def listened(self, netns: np.ndarray, lport: np.ndarray) -> np.ndarray:
-        return among(_keys(netns, lport), self._listened)
-
-    def size(self, netns: np.ndarray) -> np.ndarray:
-        """How many ports each namespace offers; NaN where nobody knows."""
-        at, known = self._place(netns)
-        if not len(self._netns):
-            return np.full(len(netns), np.nan)
-        spaces, ports = (self._kept_back >> np.uint64(16)).astype(np.uint32), self._kept_back & _LOW_BITS
-        lost = np.bincount(self._place(spaces)[0][self.in_range(spaces, ports)], minlength=len(self._netns))
-        return np.where(known, (self._high - self._low + 1 - lost)[at], np.nan)
-
-    def reuses(self, lines: np.ndarray) -> np.ndarray:
-        """Whether TIME_WAIT gives ports back early there: tcp_tw_reuse 1 always, 2 on loopback only, and only with
-        timestamps."""
-        at, known = self._place(lines["netns"])
-        if not len(self._netns):
-            return known
-        return known & ((self._reuse[at] == 1) | ((self._reuse[at] == 2) & on_loopback(lines, slice(None))))
-
-
-def _port_range(values: Mapping[str, str]) -> tuple[int, int] | None:
-    words = values.get("net.ipv4.ip_local_port_range", "").split()
-    return (int(words[0]), int(words[1])) if len(words) == 2 and all(map(str.isdecimal, words)) else None
-
-
-def _reserved(values: Mapping[str, str]) -> np.ndarray:
-    """`8080,30000-30010` as ports."""
-    found = []
-    for part in values.get("net.ipv4.ip_local_reserved_ports", "").split(","):
-        first, _, last = part.partition("-")
-        if first.isdecimal():
-            found.append(np.arange(int(first), int(last if last.isdecimal() else first) + 1, dtype=np.uint64))
-    return np.concatenate([np.empty(0, np.uint64), *found])
-
-
-def _keys(netns: np.ndarray | np.uint32, lport: np.ndarray) -> np.ndarray:
-    keys: np.ndarray = (netns.astype(np.uint64) << np.uint64(16)) | lport.astype(np.uint64)
-    return keys
-
-
-def among(keys: np.ndarray, few: np.ndarray) -> np.ndarray:
-    """few: sorted."""
-    if not len(few):
-        return np.zeros(len(keys), bool)
-    found: np.ndarray = few[np.minimum(np.searchsorted(few, keys), len(few) - 1)] == keys
-    return found
-
-
 def _looked_up(keys: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The value of each key, 0 where it is not known. known: sorted."""
     if not len(known):
@@ -264,7 +172,7 @@ def _looked_up(keys: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.nd
     return np.where(known[at] == keys, values[at], 0)
 
 
-def _outgoing(connections: np.ndarray, offers: _Offers) -> np.ndarray:
+def _outgoing(connections: np.ndarray, offers: Offers) -> np.ndarray:
     """Which of them hold a local port that was theirs to choose."""
     holds = np.zeros(256, bool)
     holds[list(_HOLDS_PORT)] = True
@@ -285,38 +193,6 @@ def destinations(records: np.ndarray, which: np.ndarray | slice) -> np.ndarray:
     """(n,) u8: a hash of netns, laddr, raddr and rport; the lowest 16 bits are 0."""
     rest = records["netns"][which].astype(np.uint64) << np.uint64(16) | records["rport"][which]
     return hashed(*halves(records["laddr"], which), *halves(records["raddr"], which), rest) & ~_LOW_BITS
-
-
-def hashed(*columns: np.ndarray) -> np.ndarray:
-    """(n,) u8, of columns that are (n,) u8. Upper bits are folded into the lower ones first, as multiplication carries
-    only upwards; the last steps are those of splitmix64."""
-    total = np.zeros(len(columns[0]), np.uint64)
-    for column, factor in zip(columns, _FACTORS):
-        part = column >> np.uint64(32)
-        part ^= column
-        part *= factor
-        total += part
-    for shift, factor in ((30, _FACTORS[0]), (27, _FACTORS[1])):
-        total ^= total >> np.uint64(shift)
-        total *= factor
-    total ^= total >> np.uint64(31)
-    return total
-
-
-def halves(addresses: np.ndarray, which: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
-    """The two halves of (n, 16) u1, as numbers in the machine's byte order."""
-    # as one piece each: else NumPy copies them byte by byte
-    whole = np.ascontiguousarray(addresses.view("V16")[:, 0]).view(np.uint64).reshape(-1, 2)
-    return whole[:, 0][which], whole[:, 1][which]
-
-
-def on_loopback(records: np.ndarray, which: np.ndarray | slice) -> np.ndarray:
-    """Either end is 127.0.0.0/8 or ::1."""
-    found: np.ndarray = np.zeros(1, bool)
-    for name in ("laddr", "raddr"):
-        first, second = halves(records[name], which)
-        found = found | ((first == 0) & ((second & _FOUR_LOOPBACK[0] == _FOUR_LOOPBACK[1]) | (second == _SIX_LOOPBACK)))
-    return found
 
 
 def _describe(

@@ -139,7 +139,7 @@ class Tracker:
         """With the events that only the counters of sockets and namespaces tell of."""
         told = np.empty(0, wire.EVENT)
         if frame.snapshot is not None:
-            told = self.listeners.fold(frame.snapshot, frame.host.hz, self.settings)
+            told = self.listeners.fold(frame.snapshot, frame.host.hz, self.settings, self.table)
             mark_refused(self.table.rows, self.sockets, self.listeners.known)
         if frame.final:
             told = np.concatenate([told, self.listeners.rest(frame.end_ns)])

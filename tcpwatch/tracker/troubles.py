@@ -58,5 +58,6 @@ def note_standstill(rows: np.ndarray, snapshot: Snapshot, lines: np.ndarray, at:
     rows["stalled_ns"][lines] = np.where(waits, np.where(since, since, np.uint64(snapshot.begin_ns)), np.uint64(0))
     rows["marks"][lines[waits]] |= STALLED
     if hz:
-        idle_ns = sockets["idle_ticks"][at] * np.uint64(1_000_000_000 // hz)
-        rows["moved_ns"][lines] = np.maximum(snapshot.begin_ns - idle_ns.astype(np.int64), 0)
+        met = np.flatnonzero(sockets["state"][at] != wire.SYN_SENT)  # the kernel's times are of no data before that
+        idle_ns = sockets["idle_ticks"][at[met]] * np.uint64(1_000_000_000 // hz)
+        rows["moved_ns"][lines[met]] = np.maximum(snapshot.begin_ns - idle_ns.astype(np.int64), 0)

@@ -102,8 +102,7 @@ class TcpwatchApp(App[None]):
         return name
 
     def get_default_screen(self) -> Screen[None]:
-
-        self.desk = Desk()
+        self.desk = Desk("Connections") if self.expression else Desk()  # a filter asks for those it picks
         return self.desk
 
     def on_mount(self) -> None:

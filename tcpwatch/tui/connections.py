@@ -109,9 +109,9 @@ def _connected(view: View, rows: np.ndarray, with_closed: bool) -> np.ndarray:
 _LOCAL = Column("local", "LOCAL", 15, "left", 3, cells.endpoint("l"), cells.endpoint_keys("l"), widest=46)
 PROCESS = Column("process", "PROCESS", 12, "left", 2, cells.process, cells.process_keys, widest=24)
 AGE = Column("age", "AGE", 6, "right", 7, cells.measure("age_ms", units.duration), cells.field_keys("age_ms"))
-NETNS = Column("netns", "NETNS", 10, "left", 19, _namespace, cells.field_keys("netns"), widest=16)
-CGROUP = Column("cgroup", "CGROUP", 16, "left", 20, _cgroup, cells.field_keys("cgroup"), widest=46)
-COMMAND = Column("command", "COMMAND", 16, "left", 21, _command, cells.process_keys, widest=1000)
+NETNS = Column("netns", "NETNS", 10, "left", 20, _namespace, cells.field_keys("netns"), widest=16)
+CGROUP = Column("cgroup", "CGROUP", 16, "left", 21, _cgroup, cells.field_keys("cgroup"), widest=46)
+COMMAND = Column("command", "COMMAND", 16, "left", 22, _command, cells.process_keys, widest=1000)
 
 
 def _number(name: str, title: str, width: int, priority: int, field: str, unit: str = "lined") -> Column:
@@ -135,15 +135,15 @@ CONNECTIONS = Sheet(
         _number("received", "RECV", 6, 10, "bytes_received"),
         Column("retrans", "RETR", 5, "right", 5, _retransmits, cells.field_keys("retrans"), descending=True),
         Column("verdict", "VERDICT", 14, "left", 6, _verdict, _verdict_keys, descending=True, widest=24),
-        Column("ratio", "RETR%", 7, "right", 13, _ratio, _ratio_keys, descending=True),
+        Column("ratio", "RETR%", 7, "right", 14, _ratio, _ratio_keys, descending=True),
         _number("send_queue", "SENDQ", 6, 11, "send_queue"),
         _number("recv_queue", "RECVQ", 6, 12, "recv_queue"),
         _number("idle", "IDLE", 6, 13, "idle_ms", "duration"),
-        Column("role", "SIDE", 6, "left", 14, _role, cells.field_keys("role")),
-        _number("state_for", "IN STATE", 9, 15, "state_ms", "duration"),
-        _number("min_rtt", "MIN RTT", 8, 16, "min_rtt_us", "latency"),
-        _number("ssthresh", "SSTHR", 6, 17, "ssthresh", "whole"),
-        _number("mss", "MSS", 5, 18, "mss", "whole"),
+        Column("role", "SIDE", 6, "left", 15, _role, cells.field_keys("role")),
+        _number("state_for", "IN STATE", 9, 16, "state_ms", "duration"),
+        _number("min_rtt", "MIN RTT", 8, 17, "min_rtt_us", "latency"),
+        _number("ssthresh", "SSTHR", 6, 18, "ssthresh", "whole"),
+        _number("mss", "MSS", 5, 19, "mss", "whole"),
         NETNS,
         CGROUP,
         COMMAND,

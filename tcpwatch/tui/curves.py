@@ -56,6 +56,7 @@ class Curves:
         self._begin_ns, self._end_ns = (int(times[0]), int(times[-1])) if self.known else (0, 1)
         self._x = self._share(times)
         self._events_x = self._share((focus.events["time_ns"] + offset_ns).astype(np.int64))
+        self._states_x = self._share(np.array([entered_ns for _, entered_ns, _ in focus.path if entered_ns], np.int64))
         self._through = self._guides()
 
     def _share(self, times_ns: np.ndarray) -> np.ndarray:
@@ -149,11 +150,14 @@ class Curves:
     # Under the plots
 
     def marks(self) -> list[Line]:
-        """What happened, under the moment it happened; where two fall together the graver one is shown."""
+        """What happened, under the moment it happened; where two fall together the graver one is shown. States are
+        those of the path, which outlives the events."""
         row: list[Cell] = [(" ", "plain")] * self._room
         weights = [0] * self._room
         kinds = set()
-        for at, kind in zip(self._events_x, self._events["kind"].tolist(), strict=True):
+        happened = [(at, wire.STATE) for at in self._states_x]
+        happened += zip(self._events_x, self._events["kind"].tolist(), strict=True)
+        for at, kind in happened:
             if not 0 <= at <= 1:
                 continue
             place, weight = min(int(at * self._room), self._room - 1), _WEIGHT.get(kind, 4)

@@ -14,7 +14,7 @@ from tcpwatch.tui.columns import Role
 from tcpwatch.tui.filterbar import FilterBar
 from tcpwatch.tui.page import TablePage
 from tcpwatch.tui.place import Place
-from tcpwatch.tui.pulse import Pulse
+from tcpwatch.tui.pulse import Alert, Pulse
 from tcpwatch.tui.status import Status
 from tcpwatch.tui.table import Table
 from tcpwatch.tui.views import VIEWS, Page
@@ -39,11 +39,14 @@ class Desk(Place):
 
     app: "TcpwatchApp"
 
-    def __init__(self) -> None:
+    def __init__(self, first: str = VIEWS[0][0]) -> None:
+        """first: the view to begin with."""
         super().__init__()
         self.pulse = Pulse(tuple(name for name, _ in VIEWS))
-        self.pages: dict[int, Widget] = {0: VIEWS[0][1]()}
-        self.body = Vertical(self.pages[0])
+        self.pulse.current = self.pulse.tabs.index(first)
+        self.pages: dict[int, Widget] = {self.pulse.current: VIEWS[self.pulse.current][1]()}
+        self.body = Vertical(*self.pages.values())
+        self.alert = Alert()
         self.bar, self.status = FilterBar(), Status()
 
     @property
@@ -52,6 +55,7 @@ class Desk(Place):
 
     def compose_place(self) -> ComposeResult:
         yield self.pulse
+        yield self.alert
         yield self.body
         yield self.bar
         yield self.status
@@ -62,6 +66,8 @@ class Desk(Place):
     def update(self) -> None:
         self.page.update()
         self.pulse.refresh()
+        worst = self.app.view.findings[:1] if self.app.view else ()
+        self.alert.show(next(iter(worst), None), self.pulse.current == 0)
         self.refresh_count()
 
     def refresh_count(self) -> None:

@@ -20,6 +20,7 @@ _KEYS = (
     ("j k ↑ ↓ PgUp PgDn", "move; the cursor then stays with its connection while data moves"),
     ("g  G", "top (and stay there, whatever comes) / bottom"),
     ("Enter", "details of one connection; Esc leads back. Of a line of Ports: its connections, by a filter"),
+    ("", "of a finding of Health: what it concerns, by a filter that Esc clears"),
     ("/", "filter as you type: Enter keeps it, Esc clears it"),
     ("", "e.g.  state established and rtt > 50ms    dport = :443 or comm = nginx"),
     ("s  S", "sort by the next column / turn the direction; or click a title"),
@@ -58,6 +59,7 @@ _COLUMNS = (
     ("KEEPALIVE  AGAIN", "silence before the first probe / between the next ones × how many until the end"),
     ("PROBE IN  PROBES", "until the next probe / probes without an answer; SILENT: since any segment, probes included"),
     ("SYN  closing", "SYN_SENT + SYN_RECV / FIN_WAIT1, FIN_WAIT2, CLOSING, LAST_ACK"),
+    ("HARM  FOR  SINCE", "of a finding: how bad it is / for how long, ≥ if it was there before tcpwatch"),
     ("lost", "facts the kernel had and could not deliver; anything but 0 means numbers here are too low"),
     ("▁▃▇", "the last seconds, each line scaled to its own highest; the number is the last whole second"),
 )

@@ -74,4 +74,4 @@ def events(view: View, focus: Focus, width: int) -> list[Line]:
     older = len(focus.events) - len(lines)
     if older:
         lines.append([(f"… and {older:,} older ones", "dim")])
-    return lines or [[("none seen so far", "dim")]]
+    return lines or [[("none kept", "dim")]]

@@ -141,7 +141,7 @@ def _blocks(listener: np.void, settings: Mapping[str, str]) -> list[blocks.Block
                 ("cookies", _cookies(listener)),
             ],
         ),
-        ("sysctls", [(_setting(settings, name), name.rpartition(".")[2]) for name in _SYSCTLS]),
+        ("sysctls", [(name.rpartition(".")[2].removeprefix("tcp_"), _setting(settings, name)) for name in _SYSCTLS]),
     ]
 
 

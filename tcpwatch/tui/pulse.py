@@ -1,5 +1,5 @@
 """The machine's pulse: three lines at the top that say what is watched, how many connections there are in which state,
-and what happens per second. Draws a view; holds nothing else."""
+and what happens per second; and one for the worst finding. Draws a view; holds nothing else."""
 
 from typing import TYPE_CHECKING
 
@@ -9,17 +9,20 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tcpwatch import wire, words
+from tcpwatch.health import Finding
 from tcpwatch.tracker.view import View
 from tcpwatch.tui import units
 from tcpwatch.tui.columns import Cell, Role
 from tcpwatch.tui.lines import Line, cropped, joined, length, strip
 from tcpwatch.tui.plot import sparkline
+from tcpwatch.verdicts import HIGH, MEDIUM
 
 if TYPE_CHECKING:
     from tcpwatch.tui.app import TcpwatchApp
 
 WIDE = 110
 _RATIO_SECONDS = 10
+_SHORT = {"Connections": "Conns", "Listeners": "Listen"}  # where it is narrow
 
 _STATES: tuple[tuple[str, tuple[int, ...], Role], ...] = (
     ("ESTABLISHED", (wire.ESTABLISHED,), "good"),
@@ -58,7 +61,7 @@ class Pulse(Widget):
         """`1 Connections  2 Listeners`; the one that is on stands between brackets."""
         out: list[Cell] = []
         for i, name in enumerate(self.tabs):
-            on = i == self.current
+            on, name = i == self.current, name if self.size.width >= WIDE else _SHORT.get(name, name)
             out.append((f"[{i + 1} {name}]" if on else f" {i + 1} {name} ", "bright" if on else "dim"))
         return out
 
@@ -68,6 +71,33 @@ class Pulse(Widget):
             edge += len(text)
             if event.y == 0 and event.x - 1 < edge and event.x - 1 >= edge - len(text):
                 await self.app.desk.open_page(i)
+
+
+class Alert(Widget):
+    """The worst finding, if it is bad enough to be told wherever the user is. Not on the Health view, which begins with
+    it."""
+
+    DEFAULT_CSS = "Alert { height: 1; padding: 0 1; background: $surface; display: none; }"
+
+    app: "TcpwatchApp"
+    finding: Finding | None = None
+
+    def show(self, finding: Finding | None, at_home: bool) -> None:
+        self.finding = finding
+        self.display = finding is not None and finding.severity >= MEDIUM and not at_home
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        finding, width = self.finding, self.size.width
+        if finding is None:
+            return Strip.blank(width, self.rich_style)
+        sign: Cell = ("▲ ", "bad" if finding.severity == HIGH else "warn")
+        right: Line = [("  1: see why", "info")]
+        line = joined([sign, (words.clean(finding.sentence), sign[1])], right, width)
+        return strip(line, width, self.app.palette).apply_style(self.rich_style)
+
+    async def on_click(self) -> None:
+        await self.app.desk.open_page(0)
 
 
 def _identity(app: "TcpwatchApp", width: int) -> list[Cell]:
@@ -89,15 +119,15 @@ def _words(app: "TcpwatchApp", view: View | None) -> list[tuple[int, Cell]]:
     attached = sum(p.attached for p in view.probes)
     missing = attached < len(view.probes)
     return [
-        (4, ("tcpwatch", "info")),
+        (5, ("tcpwatch", "info")),
         (3, (words.clean(view.host.name), "bright")),
-        (5, (words.clean(view.host.kernel), "dim")),
-        (6, (words.clean(app.loader), "dim")),
+        (6, (words.clean(view.host.kernel), "dim")),
+        (7, (words.clean(app.loader), "dim")),
         (
             1 if missing else 2,
             (f"{'▲' if missing else '✓'} {attached}/{len(view.probes)} probes", "warn" if missing else "good"),
         ),
-        (2, (f"up {units.uptime(view.time_ns - view.started_ns)}", "dim")),
+        (4, (f"up {units.uptime(view.time_ns - view.started_ns)}", "dim")),
         *signs,
     ]
 
@@ -162,6 +192,8 @@ def _wide(view: View, width: int) -> tuple[Line, Line]:
 
 def _tile(above: list[Cell], below: list[Cell], width: int, head: tuple[str, str, Role], spark: str) -> None:
     name, now, role = head
+    if len(name) + len(now) + 2 > width:
+        now = now.replace(" ", "")  # closer to its unit than to its name
     above += [
         ("│ ", "dim"),
         (name, "dim"),

@@ -174,6 +174,15 @@ class Table(ScrollView, can_focus=True):
             self.cursor = inside
             self._hold()
 
+    def seek(self, name: Hashable) -> None:
+        """Put the cursor on the line with that name, if it is shown."""
+        shown = self.shown
+        if shown is None or (row := self.sheet.place(shown.view, shown.rows, name)) is None:
+            return
+        at = (shown.order == row).nonzero()[0]
+        if len(at):
+            self.move_to(int(at[0]))
+
     def action_move(self, lines: int) -> None:
         self.move_to(self.cursor + lines)
 

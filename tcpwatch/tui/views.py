@@ -7,6 +7,7 @@ from textual.widget import Widget
 
 from tcpwatch.tui.connections import CONNECTIONS
 from tcpwatch.tui.happenings import EVENTS
+from tcpwatch.tui.health import HealthPage
 from tcpwatch.tui.idle import IDLE
 from tcpwatch.tui.listeners import LISTENERS
 from tcpwatch.tui.page import TablePage
@@ -27,6 +28,7 @@ class Page(Protocol):
 
 
 VIEWS: tuple[tuple[str, Callable[[], Widget]], ...] = (
+    ("Health", HealthPage),
     ("Connections", lambda: TablePage(CONNECTIONS)),
     ("Listeners", lambda: TablePage(LISTENERS)),
     ("Ports", PortsPage),

@@ -106,6 +106,10 @@ def late_data(facts: Facts) -> np.ndarray:
     return facts.late_data
 
 
+def reset_after_goodbye(facts: Facts) -> np.ndarray:
+    return facts.peer_reset & np.isin(facts.last, (wire.CLOSE_WAIT, wire.LAST_ACK))
+
+
 def at_once(facts: Facts) -> np.ndarray:
     """The peer's reset came as soon as it could, before the peer had said anything."""
     early_ns = AT_ONCE_NS + facts.rows["srtt_us"].astype(np.uint64) * np.uint64(2000)

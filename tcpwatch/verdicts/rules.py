@@ -282,6 +282,18 @@ RULES: tuple[Rule, ...] = (
         certain=lambda f: f.reason_given,
     ),
     Rule(
+        "reset_after_goodbye",
+        LOW,
+        "The peer had closed, and answered what was still sent to it with a reset.",
+        (
+            Advice(
+                "Harmless where the last words do not matter, as TLS's close_notify after the server's FIN. If an "
+                "answer was cut short, the peer did not wait for it: look at its time limits.",
+            ),
+        ),
+        ended=when.reset_after_goodbye,
+    ),
+    Rule(
         "reset_by_peer",
         MEDIUM,
         "A reset came from the peer, or from a box between that speaks for it.",

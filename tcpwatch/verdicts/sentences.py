@@ -202,12 +202,15 @@ def _reset_by_peer(story: Story) -> str:
     if story.holds(when.after_silence):
         quiet = span(story.fact(story.facts.once(when.silence_ns)))
         return f"The peer reset it after {quiet} of silence: likely something between had forgotten the connection."
-    if story.last in (wire.CLOSE_WAIT, wire.LAST_ACK):
-        return f"The peer reset it after its own FIN: it had closed and did not want what was still sent; {said}."
     if story.holds(when.closing):
         return f"The peer reset it while this side was closing; {said}."
     alive = story.after(story["established_ns"], story["reset_ns"], ", {} after it was established")
     return f"The peer reset it in mid-connection{alive}; {said}."
+
+
+def _reset_after_goodbye(story: Story) -> str:
+    said = f"{size(story.payload_sent)} had been sent and {size(story.payload_received)} received"
+    return f"The peer reset it after its own FIN: it had closed and did not want what was still sent; {said}."
 
 
 def _aborted(story: Story) -> str:
@@ -283,6 +286,7 @@ SENTENCES: dict[str, Callable[[Story], str]] = {
     "reset_by_us_unread_data": _unread_data,
     "reset_by_us_linger": _linger,
     "reset_by_us": _reset_by_us,
+    "reset_after_goodbye": _reset_after_goodbye,
     "reset_by_peer": _reset_by_peer,
     "aborted": _aborted,
     "unacknowledged": _unacknowledged,

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace, run
@@ -75,6 +75,9 @@ def _serving(room: Namespace, port: int, *command: str, log: Path, end: signal.S
         assert process.wait(DEADLINE_S) == 0, log.read_text()
     finally:
         if process.poll() is None:
+            process.send_signal(end)  # killed, postgres would leave its shared memory behind
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(DEADLINE_S)
             process.kill()
             process.wait()
 
@@ -155,7 +158,8 @@ def postgres(room: Namespace) -> Iterator[None]:
         options = (word for name, value in settings.items() for word in ("-c", f"{name}={value}"))
         command = (*as_its_user, postgres_tool("postgres"), "-D", str(data), *options)
         with _serving(room, POSTGRES, *command, log=here / "log", end=signal.SIGINT):
-            room.run(postgres_tool("pg_isready"), "-q", "-t", "20", "-h", str(data))
+            ready = f"until {postgres_tool('pg_isready')} -q -h {data}; do sleep 0.05; done"  # it listens before it is
+            room.run("sh", "-c", ready)
             room.run(
                 postgres_tool("pgbench"), "-i", "-q", "-n", "-s", "1", "-h", str(data), "-U", "postgres", "postgres"
             )

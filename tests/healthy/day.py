@@ -2,6 +2,7 @@
 that delays, from the start of the servers to their stop, under `tcpwatch life` and the views of the live screen."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -38,7 +39,7 @@ class Day:
 
     lives: list[Record] = field(default_factory=list)
     narration: str = ""
-    rose: dict[str, int] = field(default_factory=dict)
+    rose: Counter[str] = field(default_factory=Counter)
     ailing: list[str] = field(default_factory=list)
     live: list[int] = field(default_factory=list)
     ended: set[int] = field(default_factory=set)
@@ -54,8 +55,7 @@ def live_through() -> Day:
         with Cable(near, far, DELAY_S), Watch("life", f"netns = {mine[0]} or netns = {mine[1]}") as watch:
             with looking(day, mine):
                 _work(near, far, at_hand, far.address)
-            for name in ("TcpActiveOpens", "TcpPassiveOpens", "TcpOutRsts", "TcpAttemptFails"):
-                day.rose[name] = sum(counters(room)[name] for room in (near, far))
+            day.rose = Counter(counters(near)) + Counter(counters(far))
             watch.until(day.rose["TcpActiveOpens"] + day.rose["TcpPassiveOpens"])
             day.lives = watch.finish()
         day.narration = watch.narration

@@ -8,11 +8,20 @@ from pathlib import Path
 
 import pytest
 
-BASICS = ("bash", "cat", "chmod", "env", "mktemp", "rm")
+BASICS = ("bash", "cat", "chmod", "env", "mktemp", "rm", "sh")
+# What the tests' group asks for as a command, but for redis-server
+TESTED = ("ip", "nft", "sysctl", "bpftool", "tcpdump", "nginx", "redis-benchmark", "ab", "curl", "openssl")
 # Notes how it was called; "install" brings the compiler
 APT = """#!/bin/bash
 echo "$*" >> {calls}
 [[ "$*" != *install* ]] || {{ printf '#!/bin/bash\\n' > {here}/clang; chmod +x {here}/clang; }}
+"""
+# Asks, as a package does that brings a server, whether it may start it
+APT_BRINGS_REDIS = """#!/bin/bash
+[[ "$*" == *install* ]] || exit 0
+printf '#!/bin/bash\\n' > {here}/redis-server; chmod +x {here}/redis-server
+{policy} redis-server start
+echo "may it start? $?" >> {calls}
 """
 
 
@@ -34,9 +43,10 @@ class Machine:
     def put_apt(self, text: str = APT) -> None:
         self.put("apt-get", text.format(calls=self.calls, here=self.here))
 
-    def setup(self) -> subprocess.CompletedProcess[str]:
-        command = [str(self.here / "bash"), str(self.script), "python3"]
-        return subprocess.run(command, env=os.environ | {"PATH": str(self.here)}, capture_output=True, text=True)
+    def setup(self, *extra: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [str(self.here / "bash"), str(self.script), "python3", *extra]
+        surroundings = os.environ | {"PATH": str(self.here)} | environment
+        return subprocess.run(command, env=surroundings, capture_output=True, text=True)
 
     def asked(self) -> list[str]:
         """What apt-get was asked for, call by call."""
@@ -138,3 +148,15 @@ def test_an_unfit_python_is_named_first(whole: Machine, python: str | None, said
     assert done.returncode == 1
     assert said in done.stderr
     assert not whole.asked()
+
+
+def test_a_server_is_not_started_by_being_installed(tmp_path: Path, root: Path) -> None:
+    """While apt-get runs a policy forbids it, afterwards that is gone, and boots do not start it either."""
+    machine = Machine(tmp_path, root / "setup" / "packages", ("clang", "llvm-strip", *TESTED))
+    machine.put("update-rc.d", f'#!/bin/bash\necho "update-rc.d $*" >> {machine.calls}\n')
+    policy = tmp_path / "usr" / "sbin" / "policy-rc.d"
+    policy.parent.mkdir(parents=True)
+    machine.put_apt(APT_BRINGS_REDIS.replace("{policy}", str(policy)))
+    machine.setup("tests", DPKG_ROOT=str(tmp_path))
+    assert machine.asked()[:2] == ["may it start? 101", "update-rc.d redis-server disable"]
+    assert not policy.exists()

@@ -7,7 +7,7 @@ import pytest
 
 from tcpwatch.errors import UsageError
 from tcpwatch.scenarios import SCENARIOS
-from tcpwatch.scenarios.show import USUAL, play
+from tcpwatch.scenarios.show import USUAL, Company, choose, play
 
 
 def test_each_is_announced_before_it_plays() -> None:
@@ -15,7 +15,7 @@ def test_each_is_announced_before_it_plays() -> None:
     names = ["refused", "clean", "reset_by_us_linger", "out_of_ports"]
     told: list[tuple[str, str]] = []
     begin = time.monotonic()
-    play(names, lambda name, line: told.append((name, line)), threading.Event(), look_s=0.4)
+    play(choose(names), lambda name, line: told.append((name, line)), threading.Event(), look_s=0.4)
     assert told == [(name, SCENARIOS[name].line) for name in names]
     assert time.monotonic() - begin < 4 * 2 * 0.4 + 1
 
@@ -23,7 +23,7 @@ def test_each_is_announced_before_it_plays() -> None:
 def test_an_unknown_name() -> None:
     """It is repeated, and the known ones are named."""
     with pytest.raises(UsageError, match="no-such") as raised:
-        play(["clean", "no-such"], lambda name, line: None, threading.Event())
+        choose(["clean", "no-such"])
     assert "refused" in raised.value.cure
 
 
@@ -34,7 +34,41 @@ def test_what_fails_is_told() -> None:
         raise UsageError("enough")
 
     with pytest.raises(UsageError, match="enough"):
-        play(["clean", "refused"], fail, threading.Event(), look_s=0.0)
+        play(choose(["clean", "refused"]), fail, threading.Event(), look_s=0.0)
+
+
+def test_company_is_kept_until_one_leaves() -> None:
+    """Somebody looks on and is told; leaving in the middle ends the show and returns once all is tidied up."""
+    heard: list[str] = []
+    told = threading.Event()
+    company = Company(choose(["no_answer"]))
+
+    def hear(text: str) -> None:
+        heard.append(text)
+        told.set()
+
+    company.begin(hear)
+    assert told.wait(10)
+    begin = time.monotonic()
+    company.end()
+    assert time.monotonic() - begin < 3
+    assert heard[0] == f"no_answer: {SCENARIOS['no_answer'].line}"
+    assert not [thread for thread in threading.enumerate() if thread.name in ("scenario", "show")]
+
+
+def test_company_says_when_it_is_over() -> None:
+    heard: list[str] = []
+    over = threading.Event()
+
+    def hear(text: str) -> None:
+        heard.append(text)
+        if "over" in text:
+            over.set()
+
+    company = Company(choose(["clean"]), look_s=0.0)
+    company.begin(hear)
+    assert over.wait(20)
+    company.end()
 
 
 def test_the_usual_show_has_something_of_everything() -> None:

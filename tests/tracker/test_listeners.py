@@ -69,6 +69,26 @@ def by_cookie(view: View, field: str) -> dict[int, float]:
     return dict(zip(rows["cookie"].tolist(), rows[field].tolist()))
 
 
+def birth(cookie: int = 1) -> np.ndarray:
+    return moves((wire.CLOSE, wire.LISTEN), at=0.5, cookie=cookie, lport=80)
+
+
+def test_a_first_look_tells_of_listeners_whose_birth_was_seen() -> None:
+    """All that the namespace ever dropped was theirs, so it was dropped before our eyes."""
+    clock = Clock()
+    seen = told(clock.look(listener(drops=5), events=birth(), listen_drops=5, listen_overflows=3, cookies_sent=9))
+    assert seen == [("listen_drop", 1, 5), ("listen_overflow", 1, 3)]
+    assert told(clock.look(listener(drops=6), listen_drops=6, listen_overflows=3, cookies_sent=9)) == [
+        ("listen_drop", 1, 1)
+    ]
+
+
+def test_a_first_look_is_silent_where_others_may_have_dropped_before() -> None:
+    """One more than those listeners have: of it, and so of all the rest, nobody knows when it was."""
+    clock = Clock()
+    assert told(clock.look(listener(drops=5), events=birth(), listen_drops=6, listen_overflows=3)) == []
+
+
 def test_the_first_look_tells_nothing() -> None:
     """What was dropped before the session is no event of it; the socket's own count is shown all the same."""
     clock = Clock()

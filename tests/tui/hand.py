@@ -74,10 +74,13 @@ async def hand(
     size: tuple[int, int] = (120, 40),
     app: type[TcpwatchApp] = TcpwatchApp,
     theme: str | None = "tcpwatch-dark",
+    page: str = "Connections",
 ) -> AsyncIterator[Hand]:
-    """The app over these connections, its first view drawn."""
+    """The app over these connections, its first view drawn, on that page."""
     feed = picture.Still(rows)
     running = app(feed, expression, loader="core", theme=theme)
     async with running.run_test(size=size) as pilot:
+        await pilot.pause()
+        await running.desk.open_page(running.desk.pulse.tabs.index(page))
         await pilot.pause()
         yield Hand(running, feed, pilot)

@@ -10,7 +10,7 @@ from tcpwatch import rows as shapes
 from tcpwatch import wire
 from tcpwatch.frame import Host, Probe, Process
 from tcpwatch.tracker.view import PULSE_SECONDS, Focus, Key, Pulse, View
-from tcpwatch.verdicts import Explanation
+from tcpwatch.verdicts import CODES, Explanation
 
 NOW_NS = 1_790_000_000 * 10**9
 OFFSET_NS = NOW_NS - 50_000 * 10**9
@@ -75,6 +75,7 @@ def _owners(rows: np.ndarray, chance: np.random.Generator) -> None:
     rows["pid"][unowned], rows["comm"][unowned] = 0, b""
     rows["cgroup"] = np.where(unowned, 0, 11)
     rows["role"] = chance.integers(0, 3, len(rows))
+    rows["verdict"] = chance.integers(0, len(CODES), len(rows)) * (chance.random(len(rows)) < 0.2)
 
 
 def _measures(rows: np.ndarray, chance: np.random.Generator) -> None:

@@ -39,7 +39,7 @@ def a_focus(row: dict[str, Any] | None = None, socket: dict[str, Any] | None = N
 async def page(h: Hand, focus: Focus) -> str:
     """All lines of the details, also those below the screen's edge."""
     if not isinstance(h.app.screen, Detail):
-        await h.press("enter")
+        h.app.look_at(KEY)
     h.feed.put(picture.view(ROWS, focus=focus))
     await h.pilot.pause()
     assert isinstance(h.app.screen, Detail)
@@ -57,7 +57,8 @@ async def page(h: Hand, focus: Focus) -> str:
 async def test_what_matters_is_on_the_first_screen(size: tuple[int, int], words: tuple[str, ...]) -> None:
     """Without scrolling; the larger the screen, the more of it."""
     async with hand(ROWS, size=size) as h:
-        await h.press("enter")
+        h.app.look_at(KEY)
+        await h.pilot.pause()
         seen = h.text()
         assert [word for word in words if word not in seen] == []
 
@@ -235,6 +236,15 @@ async def test_the_plots() -> None:
         columns = [i for i, letter in enumerate(marks) if letter == "▲"]
         assert len(columns) == 4
         assert all(any(line[column] == "┊" for line in plot) for column in columns[1:])
+
+
+async def test_states_are_marked_though_their_events_are_gone() -> None:
+    """Under a flood the log forgets soon; the path does not."""
+    async with hand(ROWS) as h:
+        text = await page(h, replace(a_focus(), events=np.empty(0, wire.EVENT)))
+        assert "◆ state" in text
+        assert next(line for line in text.splitlines() if line.startswith("events")).count("◆") == 1
+        assert text.rstrip().endswith("none kept")
 
 
 async def test_a_shut_window_is_marked_until_it_opens() -> None:

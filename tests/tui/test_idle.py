@@ -8,11 +8,13 @@ from rich.cells import cell_len
 
 from tcpwatch import rows as shapes
 from tcpwatch.tracker.view import View
+from tcpwatch.tui.views import VIEWS
 
 from . import picture
 from .hand import Hand, hand
 
 pytestmark = pytest.mark.asyncio
+DIGIT = str([name for name, _ in VIEWS].index("Idle") + 1)
 HOUR = 3_600_000.0
 
 # risk, keep-alive, unanswered probes, idle, until it breaks
@@ -55,7 +57,7 @@ def view() -> View:
 async def open_idle(h: Hand, shown: View) -> None:
     h.feed.put(shown)
     await h.pilot.pause()
-    await h.press("4")
+    await h.press(DIGIT)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (250, 70)])

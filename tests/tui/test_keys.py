@@ -24,11 +24,11 @@ ROWS = picture.connections(997)
 
 async def test_the_first_screen_shows_the_machine_and_its_connections() -> None:
     """Host, kernel, probes, time, states, rates and the table, at once."""
-    async with hand(ROWS) as h:
+    async with hand(ROWS, size=(160, 40)) as h:
         text = h.text()
     for word in ("web-7", "6.18.5-amd64", "core", "✓ 5/5 probes", "up 00:12:41", "ESTABLISHED", "TIME_WAIT", "new"):
         assert word in text
-    for word in ("closed", "retrans", "resets", "lost 0", "[1 Connections]", "STATE▲", "REMOTE", "RETR"):
+    for word in ("closed", "retrans", "resets", "lost 0", "[2 Connections]", "STATE▲", "REMOTE", "RETR"):
         assert word in text
 
 
@@ -289,28 +289,30 @@ async def test_digits_and_tab_lead_to_the_views() -> None:
     """In the order of the table of views, round and round."""
     async with hand(ROWS) as h:
         for key, name in (
-            ("2", "Listeners"),
-            ("3", "Events"),
+            ("3", "Listeners"),
+            ("4", "Ports"),
+            ("5", "Idle"),
+            ("6", "Events"),
+            ("tab", "Health"),
             ("tab", "Connections"),
-            ("tab", "Listeners"),
-            ("1", "Connections"),
+            ("1", "Health"),
         ):
             await h.press(key)
             assert f"{name}]" in h.lines()[0]
         await h.press("shift+tab")
-        assert "3 Events]" in h.lines()[0]
+        assert "6 Events]" in h.lines()[0]
 
 
 async def test_listeners_show_their_queues() -> None:
     """How many wait, of how many, and a word when it is full."""
     async with hand(ROWS) as h:
-        await h.press("2")
+        await h.press("3")
         assert {int(s) for s in ROWS["state"][h.order()]} == {wire.LISTEN}
         assert all(word in h.text() for word in ("ACCEPT QUEUE", "DROPS", "HINT", "/128"))
     rows = ROWS[ROWS["state"] == wire.LISTEN][:2].copy()
     rows["recv_queue"], rows["send_queue"], rows["flags"] = (128, 12), 128, 0
     async with hand(rows) as h:
-        await h.press("2")
+        await h.press("3")
         assert "128/128  full" in h.lines()[4]
         assert "12/128" in h.lines()[5]
 
@@ -318,7 +320,7 @@ async def test_listeners_show_their_queues() -> None:
 async def test_events_follow_until_the_cursor_is_moved() -> None:
     """A held event stays where it is while newer ones arrive above; g follows again."""
     async with hand(ROWS) as h:
-        await h.press("3")
+        await h.press("6")
         assert "following" in h.text()
         await h.press("j", "j", "j")
         assert "g follows" in h.text()
@@ -342,14 +344,14 @@ async def test_events_follow_until_the_cursor_is_moved() -> None:
 async def test_enter_on_an_event_opens_its_connection() -> None:
     """From the stream to the life in one key."""
     async with hand(ROWS) as h:
-        await h.press("3", "j", "enter")
+        await h.press("6", "j", "enter")
         about = picture.view(ROWS).events[-2]
         assert h.feed.key == (int(about["netns"]), int(about["cookie"]))
 
 
 async def test_question_mark_explains_keys_numbers_and_probes() -> None:
     """Opened once, however often it is pressed."""
-    async with hand(ROWS, size=(100, 60)) as h:
+    async with hand(ROWS, size=(100, 90)) as h:
         await h.press("question_mark")
         assert h.app.screen.query(Lines).first().lines
         assert all(word in h.text() for word in ("filter as you type", "retransmit ratio", "inet_sock_set_state"))
@@ -434,7 +436,7 @@ async def test_q_and_ctrl_c_quit_also_from_the_details(key: str) -> None:
 async def test_an_empty_machine_is_an_empty_table() -> None:
     """No connection, no event, no crash, whatever is pressed."""
     async with hand(ROWS[:0]) as h:
-        await h.press("j", "G", "enter", "s", "S", "t", "2", "3", "enter", "1", "pagedown")
+        await h.press("j", "G", "enter", "s", "S", "t", "3", "6", "enter", "1", "enter", "2", "pagedown")
         assert "0 connections" in h.text()
 
 
@@ -442,7 +444,7 @@ async def test_keys_are_quick_with_a_hundred_thousand_connections() -> None:
     """The bound is generous, for slow machines; a terminal measures 5 to 50 ms."""
     async with hand(picture.connections(100_000), size=(200, 50)) as h:
         took = {}
-        for key in ("j", "pagedown", "G", "g", "s", "S", "t", "2", "1"):
+        for key in ("j", "pagedown", "G", "g", "s", "S", "t", "3", "2"):
             begin = time.perf_counter()
             await h.press(key)
             took[key] = time.perf_counter() - begin

@@ -64,14 +64,14 @@ def view() -> View:
 async def shown(h: Hand, view: View) -> None:
     h.feed.put(view)
     await h.pilot.pause()
-    await h.press("2")
+    await h.press("3")
 
 
 async def test_the_table_says_what_is_wrong_worst_first(view: View) -> None:
     """Lengths against limits, counts, and the hint in a word."""
     async with hand(view.connections, size=(160, 30)) as h:
         await shown(h, view)
-        slow, flood, calm = h.lines()[4:7]
+        slow, flood, calm = h.lines()[5:8]  # below the worst finding
     assert "10.0.0.7:443" in slow
     assert "9/8      full" in slow
     assert "▲ 69" in slow
@@ -88,7 +88,7 @@ async def test_a_queue_s_past_is_drawn_beside_it(view: View) -> None:
     """It grew by three a second and then stayed full."""
     async with hand(view.connections, size=(230, 30)) as h:
         await shown(h, view)
-        assert "▁▄▆██" in h.lines()[4].split("full")[1]
+        assert "▁▄▆██" in h.lines()[5].split("full")[1]
 
 
 async def test_any_column_sorts(view: View) -> None:
@@ -100,7 +100,7 @@ async def test_any_column_sorts(view: View) -> None:
         assert h.cookie() == FLOODED
         h.page.sort("drops", True)
         await h.pilot.pause()
-        assert "10.0.0.7:443 " in h.lines()[4]
+        assert "10.0.0.7:443 " in h.lines()[5]
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -156,7 +156,7 @@ async def test_before_the_first_snapshot_there_are_dashes() -> None:
     """An event may tell of a listener before anything was counted."""
     rows = picture.connections(400)
     async with hand(rows[rows["state"] == wire.LISTEN][:1], size=(160, 30)) as h:
-        await h.press("2")
+        await h.press("3")
         assert h.lines()[4].count("–") >= 6
 
 

@@ -16,6 +16,7 @@ from tcpwatch.tui.connections import CONNECTIONS, place
 from tcpwatch.tui.happenings import EVENTS, as_connections
 from tcpwatch.tui.listeners import LISTENERS
 from tcpwatch.tui.sheet import Sheet, Wish, show
+from tcpwatch.verdicts import CODES, harm_of
 
 from . import picture
 
@@ -40,6 +41,7 @@ _NUMBERS: dict[str, Plain] = {
     "mss": lambda r: float(r["mss"]),
     "netns": lambda r: int(r["netns"]),
     "cgroup": lambda r: int(r["cgroup"]),
+    "verdict": lambda r: (harm_of(CODES[int(r["verdict"])]), int(r["verdict"])),
     "state": lambda r: float(cells._RANK[r["state"]]),
     "local": lambda r: (int(ipaddress.IPv6Address(r["laddr"].tobytes())), int(r["lport"])),
     "remote": lambda r: (int(ipaddress.IPv6Address(r["raddr"].tobytes())), int(r["rport"])),

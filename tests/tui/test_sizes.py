@@ -11,7 +11,9 @@ ROWS = picture.connections(997)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (109, 30), (137, 40), (250, 70)])
-@pytest.mark.parametrize("keys", [(), ("2",), ("3",), ("enter",), ("question_mark",), ("slash", "x")])
+@pytest.mark.parametrize(
+    "keys", [(), ("1",), ("3",), ("4",), ("5",), ("6",), ("enter",), ("question_mark",), ("slash", "x")]
+)
 async def test_each_screen_fills_each_size_exactly(size: tuple[int, int], keys: tuple[str, ...]) -> None:
     """Every line is as wide as the terminal, and the last line is the last."""
     async with hand(ROWS, size=size) as h:
@@ -35,7 +37,7 @@ async def test_eighty_by_twenty_four_shows_all_that_matters() -> None:
         lines = h.lines()
     assert all(word in lines[1] for word in ("ESTABLISHED", "SYN", "TIME_WAIT", "CLOSE_WAIT"))
     assert all(word in lines[2] for word in ("new", "closed", "retrans", "resets", "lost 0"))
-    assert all(word in lines[0] for word in ("web-7", "probes", "1 Connections", "2 Listeners", "3 Events"))
+    assert all(word in lines[0] for word in ("web-7", "probes", "1 Health", "2 Conns", "3 Listen", "6 Events"))
     assert "q quit" in lines[-1]
     assert "connections" in lines[-1]
     assert sum(":" in line for line in lines[4:-1]) == 19

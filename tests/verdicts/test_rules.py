@@ -199,8 +199,8 @@ ENDED: list[tuple[str, str | None, Any]] = [
     ),
     # resets of theirs
     ("reset", "reset_by_peer", row(CONNECTED, **got_reset())),
-    ("reset after its FIN", "reset_by_peer", row((*CONNECTED, CLOSE_WAIT), **got_reset(EPIPE))),
-    ("reset in LAST_ACK", "reset_by_peer", row(CLIENT_SECOND, **got_reset())),
+    ("reset after its FIN", "reset_after_goodbye", row((*CONNECTED, CLOSE_WAIT), **got_reset(EPIPE))),
+    ("reset in LAST_ACK", "reset_after_goodbye", row(CLIENT_SECOND, **got_reset())),
     ("reset in FIN_WAIT2", "reset_by_peer", row((*CONNECTED, FIN_WAIT1, FIN_WAIT2), state=7, **got_reset())),
     ("reset with data unread", "reset_by_peer", row(CONNECTED, **(got_reset() | {"reset_flags": 1 | UNREAD}))),
     ("reset, found open", "reset_by_peer", row((ESTABLISHED,), **got_reset())),

@@ -1,0 +1,91 @@
+"""Does real trouble become a finding, and real health none? Scenarios under a session, as it is on a machine."""
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tcpwatch.errors import TcpwatchError
+from tcpwatch.health import Finding
+from tcpwatch.kernel.programs import Knobs
+from tcpwatch.kernel.source import KernelSource, Pace
+from tcpwatch.live import Session
+from tcpwatch.scenarios import SCENARIOS
+from tcpwatch.scenarios.show import check
+from tcpwatch.scenarios.stage import Stage
+from tcpwatch.tracker.tracker import Tracker
+
+SEEN_S = 6.0
+EXPECTED = {
+    "refused": "refused",
+    "no_answer": "no_answer",
+    "accept_queue_full": "accept_queue_full",
+    "out_of_ports_time_wait": "out_of_ports",
+    "reset_by_us_unread_data": "reset_by_us_unread_data",
+    "half_closed_lingering": "close_wait",
+}
+HEALTHY = ["clean", "clean_half_close", "clean_simultaneous_open", "clean_kept_alive"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def machine() -> None:
+    """Skips where the machine lacks something, and fails where CI says that it lacks nothing."""
+    try:
+        check()
+    except TcpwatchError as lacking:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(lacking))
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    source = KernelSource(8 << 20, Knobs(want_time_wait=True), pace=Pace(tick=0.2))
+    session = Session(source, Tracker(keep_closed=5000, history_bytes=1 << 20, keep_events=100))
+    session.start()
+    yield session
+    session.stop()
+    assert session.error is None
+
+
+def findings(session: Session, stage: Stage) -> list[Finding]:
+    """Of this stage: the machine may have its own."""
+    view = session.latest()
+    ours = {stage.client.room.inode, stage.server.room.inode}
+    found = () if view is None else view.findings
+    subjects = ((one, one.subject if isinstance(one.subject, tuple) else (one.subject,)) for one in found)
+    return [one for one, subject in subjects if subject[:1] and subject[0] in ours]
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_trouble_is_found(session: Session, name: str) -> None:
+    """While it lasts or soon after, with all 23 of them."""
+    seen: dict[str, Finding] = {}
+
+    def look(moment: str, stage: Stage) -> None:
+        give_up = time.monotonic() + (SEEN_S if moment != "ready" else 0)
+        while EXPECTED[name] not in seen and time.monotonic() < give_up:
+            seen.update((one.code, one) for one in findings(session, stage))
+            time.sleep(0.1)
+
+    SCENARIOS[name].run(audience=look)
+    assert EXPECTED[name] in seen, seen
+    found = seen[EXPECTED[name]]
+    if found.lead.page == "connections":
+        assert found.count == 23
+    assert found.since_ns > 0
+    assert found.advice
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_health_is_not(session: Session, name: str) -> None:
+    """Not at any scene, nor two pictures after the end."""
+    seen: list[Finding] = []
+
+    def look(moment: str, stage: Stage) -> None:
+        until = time.monotonic() + (2.2 if moment != "ready" else 0)
+        while time.monotonic() < until:
+            seen.extend(findings(session, stage))
+            time.sleep(0.2)
+
+    SCENARIOS[name].run(audience=look)
+    assert seen == []
