@@ -1,4 +1,4 @@
-"""`python -m bench.consumers ROUTE OBJECT BATCH PER_SECOND`: takes records out of a ring that feed.bpf.c fills, by one
+"""`python -m bench.consumers ROUTE OBJECT BATCH PER_SECOND`: takes records out of rings that feed.bpf.c fills, by one
 of several routes, and prints the records taken per second of its thread's CPU time. Filling is not in the figure."""
 
 import ctypes as C
@@ -13,11 +13,13 @@ from bench.feed import Feed
 from tcpwatch.frame import Frame, Host
 from tcpwatch.kernel import memory
 from tcpwatch.kernel.libbpf import library as libbpf_library
-from tcpwatch.kernel.ring import Ring
+from tcpwatch.kernel.libbpf import make_ring
+from tcpwatch.kernel.rings import Rings
 from tcpwatch.kernel.source import DRAIN_LIMIT
 from tcpwatch.tracker.tracker import Tracker
 
-RING_BYTES = 32 << 20
+RING_BYTES = 32 << 20  # of all together
+RINGS = 4  # as on a machine of four CPUs
 COUNTED_RECORDS = 4_000_000
 CALLBACK_RECORDS = 1_500_000
 KEPT_S = 2.2  # ended connections are kept for 2 s of the story: only after that does the table no longer grow
@@ -34,9 +36,8 @@ def main() -> int:
 
 def decode(image: Path, batch: int, per_second: int) -> float:
     """Drained into an array."""
-    feed = Feed(image, RING_BYTES, 10**9 // per_second)
-    ring = Ring(feed.ring, RING_BYTES)
-    return speed(feed, lambda: len(ring.drain(DRAIN_LIMIT)), batch, 0, COUNTED_RECORDS)
+    feed, rings = fed(image, per_second)
+    return speed(feed, lambda: len(rings.drain(DRAIN_LIMIT, feed.now_ns)), batch, 0, COUNTED_RECORDS)
 
 
 def life(image: Path, batch: int, per_second: int) -> float:
@@ -50,20 +51,26 @@ def screen(image: Path, batch: int, per_second: int) -> float:
 
 
 def track(image: Path, batch: int, per_second: int, tracker: Tracker) -> float:
-    feed = Feed(image, RING_BYTES, 10**9 // per_second)
-    return speed(feed, tracked(feed, tracker), batch, round(KEPT_S * per_second), COUNTED_RECORDS)
+    feed, rings = fed(image, per_second)
+    return speed(feed, tracked(feed, rings, tracker), batch, round(KEPT_S * per_second), COUNTED_RECORDS)
+
+
+def fed(image: Path, per_second: int) -> tuple[Feed, Rings]:
+    descriptors = [make_ring(RING_BYTES // RINGS) for _ in range(RINGS)]
+    return Feed(image, descriptors, 10**9 // per_second), Rings(descriptors, RING_BYTES // RINGS)
 
 
 def libbpf(image: Path, batch: int, per_second: int) -> float:
     """libbpf's ring_buffer through ctypes: a Python call per record, and a dict keyed by cookie."""
-    feed = Feed(image, RING_BYTES, 10**9 // per_second)
-    return speed(feed, by_callback(feed), batch, 0, CALLBACK_RECORDS)
+    ring = make_ring(RING_BYTES)
+    feed = Feed(image, [ring], 10**9 // per_second)
+    return speed(feed, by_callback(ring), batch, 0, CALLBACK_RECORDS)
 
 
 def bcc(image: Path, batch: int, per_second: int) -> float:
     """The same through bcc's own."""
     ring = BccRing(RING_BYTES)
-    feed = Feed(image, RING_BYTES, 10**9 // per_second, ring.descriptor)
+    feed = Feed(image, [ring.descriptor], 10**9 // per_second)
     return speed(feed, ring.consumer(), batch, 0, CALLBACK_RECORDS)
 
 
@@ -85,22 +92,21 @@ def speed(feed: Feed, consume: Consume, batch: int, warm: int, counted: int) -> 
     return (taken - warm) / spent_s
 
 
-def tracked(feed: Feed, tracker: Tracker) -> Consume:
+def tracked(feed: Feed, rings: Rings, tracker: Tracker) -> Consume:
     """A frame is what the source would make of a batch that comes without a snapshot; without those, nothing would
     tell that a TIME_WAIT is over, so none is waited for."""
-    ring = Ring(feed.ring, RING_BYTES)
     host = Host("bench", "", "", 250, 1, 0)
 
     def consume() -> int:
-        events = ring.drain(DRAIN_LIMIT)
         now_ns = feed.now_ns
+        events = rings.drain(DRAIN_LIMIT, now_ns)
         tracker.fold(Frame(now_ns - len(events), now_ns, host, events, shows_time_wait=False))
         return len(events)
 
     return consume
 
 
-def by_callback(feed: Feed) -> Consume:
+def by_callback(descriptor: int) -> Consume:
     signature = C.CFUNCTYPE(C.c_int, C.c_void_p, C.c_void_p, C.c_size_t)
     library = libbpf_library()
     library.ring_buffer__new.restype = C.c_void_p
@@ -114,7 +120,7 @@ def by_callback(feed: Feed) -> Consume:
         return 0
 
     callback = signature(note)
-    ring = library.ring_buffer__new(feed.ring, callback, None, None)
+    ring = library.ring_buffer__new(descriptor, callback, None, None)
 
     def consume() -> int:
         assert callback  # held here: libbpf keeps no reference to it

@@ -3,9 +3,10 @@ what it costs is the floor under every other watcher's figure."""
 
 import signal
 import sys
+import time
 
 from tcpwatch.kernel.programs import Knobs, Programs
-from tcpwatch.kernel.ring import Ring
+from tcpwatch.kernel.rings import Rings
 from tcpwatch.kernel.source import DRAIN_LIMIT
 
 _RING_BYTES = 32 << 20
@@ -14,14 +15,14 @@ _TICK_S = 0.1
 
 def main() -> int:
     programs = Programs(_RING_BYTES, Knobs())
-    ring = Ring(programs.ring, programs.ring_bytes)
+    rings = Rings(programs.rings, programs.ring_size)
     asked: list[int] = []
     signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
     sys.stderr.write("watching\n")
     while not asked:
-        ring.wait(_TICK_S)
-        ring.drain(DRAIN_LIMIT)
-    ring.close()
+        rings.wait(_TICK_S)
+        rings.drain(DRAIN_LIMIT, time.monotonic_ns())
+    rings.close()
     programs.close()
     return 0
 

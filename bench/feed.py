@@ -1,8 +1,9 @@
-"""Fills a ring of tcpwatch's records without a network (feed.bpf.c), so that its consumers can be measured alone. Uses
+"""Fills rings with tcpwatch's records without a network (feed.bpf.c), so that its consumers can be measured alone. Uses
 the project's own libbpf binding."""
 
 import ctypes as C
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tcpwatch.kernel import libbpf
@@ -11,7 +12,7 @@ from tcpwatch.kernel import libbpf
 class _Order(C.Structure):
     """struct order of feed.bpf.c"""
 
-    _fields_ = (("first", C.c_uint64), ("count", C.c_uint64), ("begin_ns", C.c_uint64), ("step_ns", C.c_uint64))
+    _fields_ = tuple((name, C.c_uint64) for name in ("first", "count", "begin_ns", "step_ns", "ring_mask"))
 
 
 class _TestRun(C.Structure):
@@ -37,26 +38,22 @@ class _TestRun(C.Structure):
 
 
 class Feed:
-    """ring_bytes: a power of two. step_ns: the time in the records goes on by so much from each to the next. ring: the
-    descriptor of a ring that is there already, in place of one of its own."""
+    """rings: descriptors of the rings to fill in turn, a power of two of them. step_ns: the time in the records goes on
+    by so much from each to the next."""
 
-    def __init__(self, image: Path, ring_bytes: int, step_ns: int, ring: int | None = None) -> None:
+    def __init__(self, image: Path, rings: Sequence[int], step_ns: int) -> None:
         library = libbpf.library()
-        library.bpf_map__reuse_fd.argtypes = (C.c_void_p, C.c_int)
         library.bpf_program__fd.argtypes = (C.c_void_p,)
         self._object = libbpf.Object(image.read_bytes())
-        if ring is None:
-            self._object.resize("ring", ring_bytes)
-        elif library.bpf_map__reuse_fd(self._object.maps["ring"], ring):
-            raise libbpf.os_error("the ring cannot be shared")
         self._object.load()
-        self.ring = self._object.descriptor("ring") if ring is None else ring
+        for place, ring in enumerate(rings):
+            libbpf.put(self._object.descriptor("rings"), place, ring)
         self._program = library.bpf_program__fd(self._object.programs["feed"])
-        self._order = _Order(0, 0, time.monotonic_ns(), step_ns)
+        self._order = _Order(0, 0, time.monotonic_ns(), step_ns, len(rings) - 1)
 
     @property
     def made(self) -> int:
-        """Records put into the ring so far."""
+        """Records put into the rings so far."""
         return int(self._order.first)
 
     @property
@@ -65,7 +62,7 @@ class Feed:
         return int(self._order.begin_ns + self._order.first * self._order.step_ns)
 
     def fill(self, count: int) -> int:
-        """Put `count` more records into the ring, fewer where it is full; how many went in."""
+        """Put `count` more records into the rings, fewer where the next one is full; how many went in."""
         before, self._order.count = self.made, count
         run = _TestRun(sz=C.sizeof(_TestRun), ctx_in=C.addressof(self._order), ctx_size_in=C.sizeof(_Order))
         if libbpf.library().bpf_prog_test_run_opts(self._program, C.byref(run)):

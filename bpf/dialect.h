@@ -5,7 +5,7 @@
  * loader needs a second set of programs.
  *
  * Under bcc (it force-includes its own helpers and defines BCC_SEC) the maps are created by user space beforehand,
- * since bcc's rewriter refuses map methods inside macros, and are named by descriptor: -Dring_fd=7. Knobs become
+ * since bcc's rewriter refuses map methods inside macros, and are named by descriptor: -Drings_fd=7. Knobs become
  * -Dknob_name=value. There is no tp_btf; raw tracepoints take the same argument array.
  */
 #ifndef TCPWATCH_DIALECT_H
@@ -17,7 +17,7 @@
 #define LICENSE(text)
 #define DESCRIBE(type, name)
 #define KNOB(type, name, value)
-#define MAP_RING(name, bytes)
+#define MAP_RINGS(name, most)
 #define MAP_PERCPU_ARRAY(name, value_type, entries)
 #define MAP_ARRAY(name, value_type, entries)
 #define MAP(name)               ((void *)bpf_pseudo_fd(1, name##_fd))
@@ -48,8 +48,11 @@
 /* An unused variable, so that the object's BTF describes the type (wire.py is checked against it) */
 #define DESCRIBE(type, name)    type *name;
 #define KNOB(type, name, value) const volatile type name = value;
-#define MAP_RING(name, bytes) \
-	struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, bytes); } name SEC(".maps");
+/* Filled with rings by user space after loading; an inner ring's own size is not compared with the pattern's */
+#define MAP_RINGS(name, most) \
+	struct name##_one { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 16); }; \
+	struct { __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); __uint(max_entries, most); __uint(key_size, 4); \
+		 __array(values, struct name##_one); } name SEC(".maps");
 #define MAP_TABLE_(kind, name, value_type, entries) \
 	struct { __uint(type, kind); __uint(max_entries, entries); __type(key, u32); __type(value, value_type); } name SEC(".maps");
 #define MAP_PERCPU_ARRAY(name, value_type, entries) MAP_TABLE_(BPF_MAP_TYPE_PERCPU_ARRAY, name, value_type, entries)

@@ -11,6 +11,7 @@ LICENSE("Dual MIT/GPL")
 
 /* Knobs, set before loading (tcpwatch/kernel/programs.py) */
 KNOB(u64, wake_at_bytes, 1 << 30)
+KNOB(u32, ring_mask, 0) /* rings - 1, a power of two of them */
 KNOB(u32, own_pid, 0)
 KNOB(u32, want_netns, 0)
 KNOB(u16, want_family, 0)
@@ -22,10 +23,10 @@ KNOB(u8, want_time_wait, 1)
 KNOB(u8, reset_has_reason, 0)       /* tcp_send_reset(sk, skb, reason): since 5691276b39da (6.10) */
 KNOB(u8, retransmit_has_error, 0)   /* tcp_retransmit_skb(sk, skb, err)                          */
 
-/* Maps. ring: events are inserted by reserve_event(), taken out by user space. tallies: one slot per kind, added to by
+/* Maps. rings: events are inserted by reserve_event(), taken out by user space. tallies: one slot per kind, added to by
  * reserve_event(), never reset. clock: written by the socket iterator. last_closed: what a process closed last on
  * this CPU, for the destroy hook that follows at once. */
-MAP_RING(ring, 1 << 20)
+MAP_RINGS(rings, 8)
 MAP_PERCPU_ARRAY(tallies, struct tw_tally, TW_KINDS)
 MAP_PERCPU_ARRAY(last_closed, u64, 1)
 MAP_ARRAY(clock, struct tw_clock, 1)

@@ -11,9 +11,9 @@ from bench.workshop import ROOT
 _FULL, _FAST = 1 << 17, 3_000_000
 _TICK, _REAL = 28_500, 285_000
 _ROUTES = {
-    "decode": "Ring.drain: records as an array",
-    "life": "Ring.drain and Tracker.fold, as `life` and `events` have it",
-    "screen": "Ring.drain and Tracker.fold, as the TUI has it",
+    "decode": "Rings.drain: records as an array",
+    "life": "Rings.drain and Tracker.fold, as `life` and `events` have it",
+    "screen": "Rings.drain and Tracker.fold, as the TUI has it",
     "libbpf": "libbpf's ring_buffer, ctypes callback, dict",
     "bcc": "bcc's ring_buffer_consume, callback, dict",
 }
@@ -36,12 +36,13 @@ def measure(scale: Scale) -> Result:
         for peer in ("bcc", "libbpf")
     ]
     how = (
-        "A BPF program (bench/feed.bpf.c) puts records of tcpwatch's own layout into a ring of 32 MB: the lives of "
-        "loopback connections, 64 of them abreast, each one new; then the consumer takes out all there is. Records per "
+        "A BPF program (bench/feed.bpf.c) puts records of tcpwatch's own layout into four rings of 8 MB, for the "
+        "callbacks into one of 32 MB: the lives of loopback connections, 64 of them abreast, each one new; then the "
+        "consumer takes out all there is, and puts what comes from four rings into the order of time. Records per "
         "second of the consumer's CPU time; filling is not in it. The time in the records goes on at the rate that is "
         f"named, and the table of connections is first brought to the size that goes with it. {_FULL:,} at a time is "
         f"the most a frame carries; {_TICK:,} is what a tick of 0.1 s brings at {_REAL:,} a second, about what "
-        "`connect` makes. Every route reads the same ring, filled in the same way, in the same Python; the callbacks "
+        "`connect` makes. Every route reads the same records, in the same Python; the callbacks "
         "only note the newest state in a dict, while the tracker keeps the whole life."
     )
     return Result("decode", "Events decoded and tracked per second and core", how, figures)

@@ -12,6 +12,7 @@ from tcpwatch.errors import KernelLacks
 _P, _I, _U32, _S, _SIZE = C.c_void_p, C.c_int, C.c_uint32, C.c_char_p, C.c_size_t
 _PRINT = C.CFUNCTYPE(_I, _I, _S, _P)  # va_list travels as a pointer on the CPUs we run on
 _MISSES_AT = 208 // 8  # of bpf_prog_info.recursion_misses, include/uapi/linux/bpf.h
+_RING = 27  # BPF_MAP_TYPE_RINGBUF
 _INFO = 1  # LIBBPF_INFO; above it is chatter for libbpf's own debugging
 _libc = C.CDLL(None)
 _LOG_BYTES = 256 * 1024  # the verifier's log arrives as one message; its last lines are the ones that matter
@@ -38,7 +39,9 @@ _SIGNATURES: dict[str, tuple[object, ...]] = {
     "bpf_map__fd": (_I, _P),
     "bpf_map__set_max_entries": (_I, _P, _U32),
     "bpf_map__initial_value": (_P, _P, C.POINTER(_SIZE)),
+    "bpf_map_create": (_I, _I, _S, _U32, _U32, _U32, _P),
     "bpf_map_lookup_elem": (_I, _I, _P, _P),
+    "bpf_map_update_elem": (_I, _I, _P, _P, C.c_uint64),
     "libbpf_num_possible_cpus": (_I,),
     "btf__load_vmlinux_btf": (_P,),
     "btf__free": (None, _P),
@@ -195,6 +198,20 @@ def open_iterator(link: int) -> int:
 
 def possible_cpus() -> int:
     return call("libbpf_num_possible_cpus")
+
+
+def make_ring(size: int) -> int:
+    """The descriptor of a new event ring; size: bytes, a power of two of at least a page."""
+    descriptor = call("bpf_map_create", _RING, b"ring", 0, 0, size, None)
+    if descriptor < 0:
+        raise os_error("the ring cannot be made")
+    return descriptor
+
+
+def put(outer: int, key: int, inner: int) -> None:
+    """Put a map into a slot of an array of maps."""
+    if call("bpf_map_update_elem", outer, C.byref(C.c_uint32(key)), C.byref(C.c_uint32(inner)), 0):
+        raise os_error("a map cannot be put into another")
 
 
 def look_up(descriptor: int, key: int, value: np.ndarray) -> None:

@@ -87,6 +87,7 @@ HOOKS = (
     Hook("each_tcp", "iter", "tcp", "snapshots of every socket", "connections show only once something happens"),
     Hook("each_task_file", "iter", "task_file", "which process owns a socket", "accepted sockets have no process"),
 )
+_MOST_RINGS = 8  # as bpf/tcpwatch.bpf.c has room for
 _PERMIT = "run as root: sudo tcpwatch; in a container add CAP_BPF and CAP_PERFMON and check its seccomp profile"
 ESSENTIAL = "on_inet_sock_set_state"
 
@@ -105,13 +106,17 @@ class Knobs:
 
 
 class Programs:
-    """Loaded and attached programs. ring_bytes: rounded up to a power of two the kernel takes.
+    """Loaded and attached programs. ring_bytes: of all rings together, rounded up to a power of two the kernel takes.
 
     Raises NotPermitted, KernelLacks, or TcpwatchError with the verifier's last words."""
 
     def __init__(self, ring_bytes: int, knobs: Knobs) -> None:
         privileges.require()
-        self.ring_bytes = max(os.sysconf("SC_PAGE_SIZE"), 1 << (ring_bytes - 1).bit_length())
+        # a power of two, so that a CPU finds its ring by a mask
+        ring_count = min(_MOST_RINGS, 1 << ((os.cpu_count() or 1) - 1).bit_length())
+        self.ring_size = max(os.sysconf("SC_PAGE_SIZE"), (1 << (ring_bytes - 1).bit_length()) // ring_count)
+        self.ring_bytes = ring_count * self.ring_size
+        self.rings: list[int] = []
         self._links: dict[str, int] = {}
         libbpf.library()  # before the BTF, so that a missing libbpf is what gets reported
         kernel = Btf.of_kernel()
@@ -122,21 +127,18 @@ class Programs:
         finally:
             kernel.close()
         self._refused: dict[str, str] = {}
-        self._object = self._load(knobs)
+        self._object = self._load(knobs, ring_count)
         try:
+            self._make_rings(ring_count)
             self._attach()
         except BaseException:
-            self._object.close()
+            self.close()
             raise
         self._watching = frozenset(self._links)
         self.probes = tuple(self._probe(hook) for hook in HOOKS)
         self._tallies = self._object.descriptor("tallies")
         self._clock = self._object.descriptor("clock")
         self._cpus = np.zeros(libbpf.possible_cpus(), wire.TALLY)
-
-    @property
-    def ring(self) -> int:
-        return self._object.descriptor("ring")
 
     def link(self, program: str) -> int | None:
         """The descriptor of an attached program, None where the kernel refused it."""
@@ -170,8 +172,21 @@ class Programs:
 
     def close(self) -> None:
         self._object.close()
+        while self.rings:
+            os.close(self.rings.pop())
 
-    def _load(self, knobs: Knobs) -> libbpf.Object:
+    def _make_rings(self, count: int) -> None:
+        for place in range(count):
+            try:
+                self.rings.append(libbpf.make_ring(self.ring_size))
+            except OSError as error:
+                if error.errno != errno.ENOMEM:
+                    raise
+                wanted = f"{self.ring_bytes >> 20} MB of event rings"
+                raise TcpwatchError(f"no memory for {wanted}", "use a smaller --ring-mb") from error
+            libbpf.put(self._object.descriptor("rings"), place, self.rings[-1])
+
+    def _load(self, knobs: Knobs, ring_count: int) -> libbpf.Object:
         """One program that the verifier refuses must not cost us the others: leave it out and try again."""
         image = _image()
         while True:
@@ -179,8 +194,7 @@ class Programs:
             try:
                 check_records(Btf.of_object(opened), wire.STRUCTS)
                 opened.choose(lambda name: name not in self._absent and name not in self._refused)
-                opened.resize("ring", self.ring_bytes)
-                _set_constants(opened, self._constants(knobs))
+                _set_constants(opened, self._constants(knobs, ring_count))
                 libbpf.take_messages()
                 opened.load()
                 return opened
@@ -203,13 +217,12 @@ class Programs:
                 f"the kernel does not let us load BPF programs: {_last_words(said, error)}",
                 _PERMIT,
             ) from error
-        if error.errno == errno.ENOMEM:
-            raise TcpwatchError(f"no memory for an event ring of {self.ring_bytes >> 20} MB", "use a smaller --ring-mb")
         raise KernelLacks(f"the BPF programs cannot be loaded: {_last_words(said, error)}", "see tcpwatch doctor")
 
-    def _constants(self, knobs: Knobs) -> dict[str, int]:
+    def _constants(self, knobs: Knobs, ring_count: int) -> dict[str, int]:
         chosen = {name: getattr(knobs, name) for name in Knobs.__slots__}
-        return chosen | self._features | {"own_pid": os.getpid(), "wake_at_bytes": self.ring_bytes // 2}
+        rings = {"ring_mask": ring_count - 1, "wake_at_bytes": self.ring_size // 2}
+        return chosen | self._features | rings | {"own_pid": os.getpid()}
 
     def _attach(self) -> None:
         for hook in HOOKS:

@@ -1,10 +1,9 @@
-"""The event ring, mapped and drained in bulk: one copy of everything that is ready, no call and no object per record.
-Knows the layout of BPF_MAP_TYPE_RINGBUF (kernel/bpf/ringbuf.c, stable ABI) and nothing of what the records mean."""
+"""One event ring, mapped: what is ready in it is an array, no call and no object per record. Knows the layout of
+BPF_MAP_TYPE_RINGBUF (kernel/bpf/ringbuf.c, stable ABI) and nothing of what the records mean."""
 
 import ctypes
 import mmap
 import platform
-import select
 from contextlib import suppress
 
 import numpy as np
@@ -13,6 +12,7 @@ from tcpwatch import wire
 from tcpwatch.errors import KernelLacks, TcpwatchError
 
 _BUSY, _DISCARD = 1 << 31, 1 << 30
+WORDS = wire.EVENT.itemsize // 8
 _SLOT = np.dtype([("length", "<u4"), ("page", "<u4"), ("event", wire.EVENT)])
 
 # x86 never reorders loads with loads; elsewhere membarrier(2) is the full barrier Python cannot express.
@@ -37,9 +37,7 @@ class Ring:
         self._produced = memoryview(self._shared)[:8].cast("Q")
         self._data = memoryview(self._shared)[page:]
         self._number = _membarrier_number()
-        # Edge-triggered: readiness alone must not wake us, only the kernel's explicit wake-up at half full
-        self._poll = select.epoll()
-        self._poll.register(descriptor, select.EPOLLIN | select.EPOLLET)
+        self.holds_back = False  # whether there was more at the last look than was ready
 
     def pending_bytes(self) -> int:
         return self._produced[0] - self._consumed[0]
@@ -48,20 +46,19 @@ class Ring:
         """A mark: everything written (or being written) until now lies before it."""
         return self._produced[0]
 
-    def is_past(self, mark: int) -> bool:
-        """Whether everything before the mark has been drained."""
-        return self._consumed[0] >= mark
+    def consumed(self) -> int:
+        """Everything before this mark has been taken out."""
+        return self._consumed[0]
 
-    def wait(self, seconds: float) -> None:
-        """Sleep, but return early when the ring passes half full."""
-        self._poll.poll(max(0.0, seconds))
-
-    def drain(self, limit: int) -> np.ndarray:
-        """Take out up to `limit` records, oldest first: a copy, (n,) wire.EVENT. Stops at one still being written."""
+    def ready(self, limit: int) -> np.ndarray:
+        """Up to `limit` records, oldest first, without the one still being written and those behind it: (n, WORDS) of
+        uint64, wire.EVENT in words, looked at in place. Valid until release()."""
         position = self._consumed[0]
-        count = min((self._produced[0] - position) // _SLOT.itemsize, limit)
+        written = (self._produced[0] - position) // _SLOT.itemsize
+        count = min(written, limit)
         self._fence()
-        slots = np.frombuffer(self._data, _SLOT, count, position & (self.size - 1))
+        offset = position & (self.size - 1)
+        slots = np.frombuffer(self._data, _SLOT, count, offset)
         lengths = slots["length"].copy()  # read once: producers change the headers under us
         unfinished = np.flatnonzero(lengths != wire.EVENT.itemsize)
         if len(unfinished):
@@ -69,16 +66,17 @@ class Ring:
             if not lengths[count] & _BUSY:
                 raise TcpwatchError(f"the event ring holds a record of {int(lengths[count]) & ~_DISCARD} bytes")
         self._fence()
-        offset, words = position & (self.size - 1), _SLOT.itemsize // 8
-        ready = np.frombuffer(self._data, np.uint64, count * words, offset).reshape(count, words)
+        self.holds_back = count < written
         # as words: NumPy copies structures one by one, six times slower
-        events = ready[:, 1:].copy().view(wire.EVENT)[:, 0]
+        words = np.frombuffer(self._data, np.uint64, count * (WORDS + 1), offset).reshape(count, WORDS + 1)
+        return words[:, 1:]
+
+    def release(self, count: int) -> None:
+        """Give the room of the oldest `count` records back to the kernel."""
         self._fence()
-        self._consumed[0] = position + count * _SLOT.itemsize
-        return events
+        self._consumed[0] += count * _SLOT.itemsize
 
     def close(self) -> None:
-        self._poll.close()
         for view in (self._consumed, self._produced, self._data):
             view.release()
         for mapping in (self._own, self._shared):

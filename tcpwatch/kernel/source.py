@@ -18,7 +18,7 @@ from tcpwatch.kernel import counters, memory, namespaces, processes
 from tcpwatch.kernel.cgroups import Cgroups
 from tcpwatch.kernel.iterators import read_all
 from tcpwatch.kernel.programs import Knobs, Programs
-from tcpwatch.kernel.ring import Ring
+from tcpwatch.kernel.rings import Mark, Rings
 from tcpwatch.kernel.settings import Settings
 
 DRAIN_LIMIT = 1 << 17  # records per frame: bounds a frame's memory (22 MB) and the time until the next look
@@ -65,7 +65,7 @@ class KernelSource:
         memory.settle()
         self.programs = Programs(ring_bytes, knobs)
         try:
-            self._ring = Ring(self.programs.ring, self.programs.ring_bytes)
+            self._rings = Rings(self.programs.rings, self.programs.ring_size)
         except BaseException:
             self.programs.close()
             raise
@@ -114,7 +114,7 @@ class KernelSource:
 
     def close(self) -> None:
         try:
-            self._ring.close()
+            self._rings.close()
         finally:
             self.programs.close()
 
@@ -123,20 +123,20 @@ class KernelSource:
         with suppress(OSError):  # without CAP_SYS_NICE it stays as it is
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _PRIORITY)
         held: Snapshot | None = None
-        mark = 0
+        mark: Mark = ()
         while not self._stopped:
             begin_ns = time.monotonic_ns()
             if held is None:
-                held, mark = self._snapshot(), self._ring.produced()
+                held, mark = self._snapshot(), self._rings.produced()
             owners = self._owners()
             events = self._drain()
             # A snapshot travels with the last of the events that precede it, so it may be newer than what was told
             # before, never older. A record still being written (its CPU may be elsewhere for a while) holds it up.
-            snapshot, held = (held, None) if self._ring.is_past(mark) else (None, held)
+            snapshot, held = (held, None) if self._rings.is_past(mark) else (None, held)
             frame = self._frame(begin_ns, events, owners, snapshot)
             yield frame
-            if len(frame.events) < DRAIN_LIMIT:
-                self._ring.wait(self._pace.tick - (time.monotonic_ns() - begin_ns) / 1e9)
+            if not self._rings.more:
+                self._rings.wait(self._pace.tick - (time.monotonic_ns() - begin_ns) / 1e9)
         yield from self._rest()
 
     def _rest(self) -> Iterator[Frame]:
@@ -146,15 +146,15 @@ class KernelSource:
         while True:
             begin_ns = time.monotonic_ns()
             frame = self._frame(begin_ns, self._drain(), self._owners(), None)
-            final = not self._ring.pending_bytes()
+            final = not self._rings.fill()
             yield replace(frame, final=final)
             if final:
                 return
-            self._ring.wait(0.001)
+            self._rings.wait(0.001)
 
     def _drain(self) -> np.ndarray:
-        self._fill = self._ring.pending_bytes() / self._ring.size
-        events = self._ring.drain(DRAIN_LIMIT)
+        self._fill = self._rings.fill()
+        events = self._rings.drain(DRAIN_LIMIT, time.monotonic_ns())
         if self._early:
             events = np.concatenate([*self._early, events])
             self._early.clear()
@@ -191,8 +191,8 @@ class KernelSource:
         for inode, place in self._places.items():
             if self._stopped:
                 return None
-            if self._ring.pending_bytes() > self._ring.size // 2:
-                self._early.append(self._ring.drain(DRAIN_LIMIT))
+            if self._rings.fill() > 0.5:
+                self._early.append(self._rings.drain(DRAIN_LIMIT, time.monotonic_ns()))
             try:
                 with namespaces.entered(place):
                     if namespaces.has_tcp_sockets():

@@ -13,7 +13,8 @@ from bench.tools import find
 from bench.workshop import Workshop
 from tcpwatch import wire
 from tcpwatch.frame import Frame, Host
-from tcpwatch.kernel.ring import Ring
+from tcpwatch.kernel.libbpf import make_ring
+from tcpwatch.kernel.rings import Rings
 from tcpwatch.tracker.tracker import Tracker
 
 PAIRS = 23
@@ -57,12 +58,13 @@ def test_a_room_is_gone_after_use(workshop: Workshop) -> None:
 
 def test_the_feed_tells_whole_lives(workshop: Workshop) -> None:
     """The tracker makes of its records what it makes of a loopback connection: both ends' whole lives."""
-    feed = Feed(workshop.feed(), RING_BYTES, step_ns=1000)
+    descriptors = [make_ring(RING_BYTES // 4) for _ in range(4)]
+    feed = Feed(workshop.feed(), descriptors, step_ns=1000)
     assert feed.fill(RECORDS) == RECORDS
-    ring = Ring(feed.ring, RING_BYTES)
-    events = ring.drain(RECORDS)
-    ring.close()
     now_ns = feed.now_ns
+    rings = Rings(descriptors, RING_BYTES // 4)
+    events = rings.drain(4 * RECORDS, now_ns)
+    rings.close()
     feed.close()
     assert (np.diff(events["time_ns"].astype(np.int64)) == 1000).all()
     frame = Frame(now_ns - 1, now_ns, Host("bench", "", "", 250, 1, 0), events)
@@ -76,18 +78,36 @@ def test_the_feed_tells_whole_lives(workshop: Workshop) -> None:
     assert set(lives["bytes_sent"].tolist()) == {64}
 
 
+def test_what_is_later_than_now_waits_in_every_ring(workshop: Workshop) -> None:
+    """On another CPU something may be under way that precedes it."""
+    descriptors = [make_ring(1 << 20) for _ in range(4)]
+    feed = Feed(workshop.feed(), descriptors, step_ns=1000)
+    feed.fill(1000)
+    rings = Rings(descriptors, 1 << 20)
+    mark = rings.produced()
+    first = rings.drain(4000, feed.now_ns - 500_000)
+    assert not rings.is_past(mark)
+    rest = rings.drain(4000, feed.now_ns)
+    assert rings.is_past(mark)
+    rings.close()
+    feed.close()
+    assert (len(first), len(rest)) == (501, 499)
+    assert (np.diff(np.concatenate([first, rest])["time_ns"].astype(np.int64)) == 1000).all()
+
+
 def test_a_full_ring_leaves_no_gap_in_the_story(workshop: Workshop) -> None:
     """What found no room comes with the next run."""
     size = 1 << 16
-    feed = Feed(workshop.feed(), size, step_ns=1)
-    ring = Ring(feed.ring, size)
+    descriptor = make_ring(size)
+    feed = Feed(workshop.feed(), [descriptor], step_ns=1)
+    rings = Rings([descriptor], size)
     asked = 1000
     first = feed.fill(asked)
     assert first < asked
-    taken = [ring.drain(asked)]
+    taken = [rings.drain(asked, feed.now_ns)]
     feed.fill(asked - first)
-    taken.append(ring.drain(asked))
-    ring.close()
+    taken.append(rings.drain(asked, feed.now_ns))
+    rings.close()
     feed.close()
     times_ns = np.concatenate(taken)["time_ns"].astype(np.int64)
     assert len(taken[0]) == first

@@ -68,17 +68,18 @@ def test_ports_run_out_when_we_say_so(rooms: tuple[Namespace, Namespace]) -> Non
 
 def test_where_time_wait_is_reused_ports_do_not_run_out(room: Namespace) -> None:
     """On loopback, as tcp_tw_reuse stands at 2: a second later the same ports serve again."""
-    room.set(ip_local_port_range=f"{FIRST} {FIRST + RANGE - 1}")
+    # all are open before the first is closed: on a slow machine a later connect would take a waiting port already
+    room.set(ip_local_port_range=f"{FIRST} {FIRST + RANGE - 1}", tcp_rfc1337=1)
     with Actor(room, b"tw-client") as client, Actor(room, b"tw-server") as server, Screen(room) as screen:
         port = server.do("listen", address="127.0.0.1", port=9000)
         for _ in range(ROUNDS):
             client.do("connect", address="127.0.0.1", port=port, count=CONNECTIONS)
             server.do("accept", count=CONNECTIONS)
-            client.do("shutdown")
-            server.do("drain")
-            server.do("close")
-            client.do("drain")
-            client.do("close")
+        client.do("shutdown")
+        server.do("drain")
+        server.do("close")
+        client.do("drain")
+        client.do("close")
         view = screen.until(lambda v: v.ports["reusable"].tolist() == [RANGE], "all may be reused")
         assert used(RANGE, RANGE)(view)
         assert (view.ports["free"][0], np.isnan(view.ports["exhausted_s"][0])) == (0, True)

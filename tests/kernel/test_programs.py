@@ -63,6 +63,6 @@ def test_ring_sizes_are_rounded_up_to_what_the_kernel_takes() -> None:
 
 def test_knobs_that_the_object_does_not_know_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Object and package come from different versions: better no start than a filter that does nothing."""
-    monkeypatch.setattr(Programs, "_constants", lambda _self, _knobs: {"want_color": 1})
+    monkeypatch.setattr(Programs, "_constants", lambda _self, _knobs, _rings: {"want_color": 1})
     with pytest.raises(TcpwatchError, match="knobs"):
         Programs(1 << 20, Knobs())

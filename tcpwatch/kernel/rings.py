@@ -1,0 +1,93 @@
+"""All event rings as one: each serves some of the CPUs, and what is drained comes in the order of its time, so that
+nothing downstream sees that there are several."""
+
+import select
+from collections.abc import Sequence
+
+import numpy as np
+
+from tcpwatch import wire
+from tcpwatch.kernel.ring import WORDS, Ring
+
+_TIME = wire.EVENT.fields["time_ns"][1] // 8 if wire.EVENT.fields else 0  # the word of a record that is its time
+
+Mark = tuple[int, ...]
+
+
+class Rings:
+    """The consumer's end of several rings of `size` bytes each.
+
+    Order: the events of one socket are made under its lock, so each was written when the next one's time was taken, be
+    it on another CPU. Up to any moment that lies before our look at the rings we therefore know of all that preceded
+    what we know; only a ring that holds more than we could take vouches for no more than its last record's time."""
+
+    def __init__(self, descriptors: Sequence[int], size: int) -> None:
+        self.size = size
+        self.more = False  # whether the last drain left something that was ready
+        self._rings = [Ring(descriptor, size) for descriptor in descriptors]
+        self._reached_ns = [0] * len(self._rings)
+        # Edge-triggered: readiness alone must not wake us, only the kernel's explicit wake-up at half full
+        self._poll = select.epoll()
+        for descriptor in descriptors:
+            self._poll.register(descriptor, select.EPOLLIN | select.EPOLLET)
+
+    def fill(self) -> float:
+        """How full the fullest is, 0 to 1."""
+        return max(ring.pending_bytes() for ring in self._rings) / self.size
+
+    def produced(self) -> Mark:
+        """A mark: everything written (or being written) until now lies before it."""
+        return tuple(ring.produced() for ring in self._rings)
+
+    def is_past(self, mark: Mark) -> bool:
+        """Whether everything before the mark has been drained."""
+        return all(ring.consumed() >= position for ring, position in zip(self._rings, mark))
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but return early when a ring passes half full."""
+        self._poll.poll(max(0.0, seconds))
+
+    def drain(self, limit: int, now_ns: int) -> np.ndarray:
+        """Take out up to `limit` records, oldest first: a copy, (n,) wire.EVENT. now_ns: CLOCK_MONOTONIC."""
+        until_ns = now_ns
+        share = limit // len(self._rings)
+        parts = [ring.ready(share) for ring in self._rings]
+        times = [part[:, _TIME].copy() for part in parts]
+        self.more = any(len(part) == share for part in parts)
+        for place, (ring, part) in enumerate(zip(self._rings, parts)):
+            if len(part):
+                self._reached_ns[place] = int(times[place][-1])
+            if ring.holds_back:
+                until_ns = min(until_ns, self._reached_ns[place])
+        counts = [_count_until(of_one, until_ns) for of_one in times]
+        events = _merged([part[:n] for part, n in zip(parts, counts)], [of[:n] for of, n in zip(times, counts)])
+        for ring, count in zip(self._rings, counts):
+            ring.release(count)
+        return events
+
+    def close(self) -> None:
+        self._poll.close()
+        for ring in self._rings:
+            ring.close()
+
+
+def _count_until(times: np.ndarray, until_ns: int) -> int:
+    """How many come before the first that is later."""
+    later = times > until_ns
+    return int(np.argmax(later)) if later.any() else len(times)
+
+
+def _merged(parts: list[np.ndarray], times: list[np.ndarray]) -> np.ndarray:
+    present = [place for place, part in enumerate(parts) if len(part)]
+    if len(present) == 1:
+        words = parts[present[0]].copy()
+    else:
+        words = np.empty((sum(map(len, parts)), WORDS), np.uint64)
+        rank = np.empty(len(words), np.intp)
+        # stable merges runs that are in order already, which these are but for what interrupts left
+        rank[np.argsort(np.concatenate(times), kind="stable")] = np.arange(len(words))
+        begin = 0
+        for part in parts:
+            words[rank[begin : begin + len(part)]] = part
+            begin += len(part)
+    return words.view(wire.EVENT)[:, 0]
