@@ -16,13 +16,16 @@ comma := ,
 # Root's byte code must not end up in a tree that belongs to somebody else
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=CI$(comma)NO_COLOR$(comma)COLORTERM env PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help live setup test check bench clean packages test-packages bench-packages
+.PHONY: help live demo setup test check bench clean packages venv-packages test-packages bench-packages
 
 help: ## list these targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
 
 live: setup ## watch this machine: installs what is missing, then opens the terminal UI (ARGS="state established")
 	@$(AS_ROOT) $(BIN)/tcpwatch live $(ARGS)
+
+demo: $(LIVE) ## replay a recording of real trouble: no root, no kernel of its own needed
+	@$(BIN)/tcpwatch replay docs/demo/demo.tcpw $(ARGS)
 
 setup: packages $(OBJECTS) $(LIVE) ## system packages, BPF objects and .venv, without running anything
 
@@ -43,6 +46,9 @@ clean: ## remove what was built here: .venv, objects, caches; system packages st
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 packages:
+	@setup/packages $(PYTHON) live
+
+venv-packages:
 	@setup/packages $(PYTHON)
 
 test-packages:
@@ -56,7 +62,7 @@ $(OBJECTS) &: $(wildcard bpf/*.[ch]) bpf/build.py | packages
 	@$(PYTHON) bpf/build.py
 
 # pip comes last into a new .venv, so its presence means that the rest is there
-$(BIN)/pip: | packages
+$(BIN)/pip: | venv-packages
 	@echo "setup: creating .venv with $(PYTHON)"
 	@$(PYTHON) -m venv --clear .venv
 

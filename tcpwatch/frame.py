@@ -77,3 +77,5 @@ class Frame:
     final: bool = False  # the session ends with it: nothing more will come that could complete a story
     shows_time_wait: bool = True  # whether snapshots hold TIME_WAIT sockets
     ring_fill: float = 0.0  # 0..1, how full the ring was before this frame was drained
+    # It sums up what precedes it and is not in this stream: names, processes, and a tally whose losses are not ours
+    joins: bool = False

@@ -1,10 +1,12 @@
 """One session on a thread of its own: folds a source's frames and publishes a fresh view now and then, so that a face
-that draws never waits for the kernel. Knows nothing of terminals."""
+that draws never waits for the kernel. Hands the frames to a recorder, too. Knows nothing of terminals or files."""
 
 import threading
 from collections.abc import Callable
 
+from tcpwatch.frame import Frame
 from tcpwatch.source import Source
+from tcpwatch.tape import Tape
 from tcpwatch.tracker.tracker import Tracker
 from tcpwatch.tracker.view import Key, View
 
@@ -12,13 +14,15 @@ VIEW_INTERVAL_NS = 1_000_000_000
 
 
 class Session:
-    """Owns the source: stop() ends and closes it. All methods may be called from any thread and return at once, but
-    for stop(), which waits for the thread."""
+    """Owns the source: stop() ends and closes it, and the tape with the last frame on it. All methods may be called
+    from any thread and return at once, but for stop(), which waits for the thread. tape: given every frame, whether or
+    not it records."""
 
-    def __init__(self, source: Source, tracker: Tracker) -> None:
+    def __init__(self, source: Source, tracker: Tracker, tape: Tape | None = None) -> None:
         self.error: BaseException | None = None
         self._source = source
         self._tracker = tracker
+        self._tape = tape
         self._view: View | None = None
         self._wanted: Key | None = None
         self._followed: Key | None = None
@@ -49,6 +53,7 @@ class Session:
         try:
             for frame in self._source.frames():
                 self._tracker.fold(frame)
+                self._record(frame)
                 if self._due(frame.end_ns):
                     self._publish(frame.end_ns)
         except Exception as error:  # noqa: BLE001 - the thread's last chance to be heard
@@ -56,6 +61,12 @@ class Session:
             self._listener()
         finally:
             self._source.close()
+            if self._tape is not None:
+                self._tape.end()
+
+    def _record(self, frame: Frame) -> None:
+        if self._tape is not None and not self._tape.take(frame, self._tracker):
+            self._listener()  # it failed: that must be seen
 
     def _due(self, now_ns: int) -> bool:
         return self._wanted != self._followed or now_ns - self._drawn_ns >= VIEW_INTERVAL_NS

@@ -22,66 +22,67 @@ ACCEPT_QUEUE_FULL, SYN_QUEUE_FULL, STALLED, EXITED = 1, 2, 4, 8
 # ..._FULL: the listener it was to reach, on this machine, dropped some for that reason meanwhile. STALLED: it waited
 # for the peer's window to open, at some time. EXITED: its process was ending when the kernel closed it.
 
+# Neighbours are those of wire.EVENT and wire.SOCKET, where it can be: they are copied as one piece (tracker/columns.py)
 ROW = np.dtype(
     [
         ("cookie", "u8"),  # 0: the line is free
         ("netns", "u4"),
         ("snap", "i4"),  # index into the newest snapshot's sockets, -1: not in it
-        ("laddr", "u1", 16),
-        ("raddr", "u1", 16),
-        ("opened_ns", "u8"),  # CLOCK_MONOTONIC; 0 = unknown, in all of these
-        ("established_ns", "u8"),
-        ("closed_ns", "u8"),
-        ("changed_ns", "u8"),  # the newest event
-        ("seen_ns", "u8"),  # begin of the newest snapshot that held it
         ("bytes_sent", "u8"),
         ("bytes_acked", "u8"),
         ("bytes_received", "u8"),
         ("bytes_retrans", "u8"),
-        ("cgroup", "u8"),
-        ("owner_start_ns", "u8"),
-        ("pid", "u4"),  # 0 = unknown
+        ("laddr", "u1", 16),
+        ("raddr", "u1", 16),
         ("srtt_us", "u4"),
         ("rttvar_us", "u4"),
         ("min_rtt_us", "u4"),
         ("cwnd", "u4"),
         ("ssthresh", "u4"),
-        ("mss", "u4"),
         ("retrans", "u4"),
         ("segs_out", "u4"),
         ("segs_in", "u4"),
-        ("turn", "u2"),  # how often this socket was connected before: a failed connect() may be followed by another
         ("lport", "u2"),
         ("rport", "u2"),
         ("error", "u2"),
+        ("turn", "u2"),  # how often this socket was connected before: a failed connect() may be followed by another
         ("family", "u1"),
         ("state", "u1"),  # wire.STATES
         ("role", "u1"),  # ROLES
-        ("ca_state", "u1"),
         ("flags", "u1"),
+        ("path_len", "u1"),
+        ("ca_state", "u1"),
+        ("marks", "u1"),
+        ("verdict", "u1"),  # tcpwatch.verdicts: its number
+        ("opened_ns", "u8"),  # CLOCK_MONOTONIC; 0 = unknown, in all of these
+        ("established_ns", "u8"),
+        ("closed_ns", "u8"),
+        ("changed_ns", "u8"),  # the newest event
+        ("seen_ns", "u8"),  # begin of the newest snapshot that held it
+        ("pid", "u4"),  # 0 = unknown
+        ("mss", "u4"),
+        ("comm", "S16"),
+        ("owner_start_ns", "u8"),
+        ("cgroup", "u8"),
+        ("busy_ticks", "u4"),  # as in wire.SOCKET, by the newest snapshot
+        ("rwnd_limited_ticks", "u4"),
+        ("sndbuf_limited_ticks", "u4"),
+        ("spurious", "u4"),
+        ("reset_ns", "u8"),  # its newest reset, sent or received; 0 = none
+        ("again_ns", "u8"),  # when a segment of it was last sent again; 0 = never
+        ("moved_ns", "u8"),  # when data last went either way, as the newest snapshot has it
+        ("stalled_ns", "u8"),  # since when data waits for the peer's window to open; 0 = it does not
+        ("causes", "u2", len(wire.CAUSES)),  # segments sent again, by wire.CAUSES; each stops at 65535
+        ("options", "u2"),  # wire.SACK and so on, by the newest snapshot
+        ("timeouts", "u1"),  # retransmission time-outs in a row without an answer, by the newest snapshot
+        ("probes", "u1"),
         ("missed", "u1"),  # snapshots in a row that should have held it and did not
         ("resets_sent", "u1"),
         ("resets_received", "u1"),
         ("reset_flags", "u1"),  # wire.EVENT_* of its newest reset
         ("reset_reason", "u2"),  # Host.reset_reasons by number, meaningful where reset_flags has EVENT_REASON
-        ("reset_ns", "u8"),  # its newest reset, sent or received; 0 = none
-        ("again_ns", "u8"),  # when a segment of it was last sent again; 0 = never
-        ("moved_ns", "u8"),  # when data last went either way, as the newest snapshot has it
-        ("stalled_ns", "u8"),  # since when data waits for the peer's window to open; 0 = it does not
-        ("busy_ticks", "u4"),  # as in wire.SOCKET, by the newest snapshot
-        ("rwnd_limited_ticks", "u4"),
-        ("sndbuf_limited_ticks", "u4"),
-        ("options", "u2"),  # wire.SACK and so on, by the newest snapshot
-        ("spurious", "u4"),
-        ("causes", "u2", len(wire.CAUSES)),  # segments sent again, by wire.CAUSES; each stops at 65535
-        ("probes", "u1"),
-        ("timeouts", "u1"),  # retransmission time-outs in a row without an answer, by the newest snapshot
-        ("marks", "u1"),
-        ("verdict", "u1"),  # tcpwatch.verdicts: its number
-        ("path_len", "u1"),
-        ("path_state", "u1", PATH),  # the states in order ...
-        ("path_ns", "u8", PATH),  # ... and when each was entered; 0 = unknown
-        ("comm", "S16"),
+        ("path_ns", "u8", PATH),  # when each state of the path was entered; 0 = unknown
+        ("path_state", "u1", PATH),  # the states in order
     ],
     align=True,  # NumPy reads a column of unaligned numbers through a buffer
 )
@@ -89,13 +90,11 @@ ROW = np.dtype(
 # What a view holds of each connection. Measures are float64, NaN = unknown; filters and sorts work on these names.
 CONNECTION = np.dtype(
     [
-        ("cookie", "u8"),
+        ("cookie", "u8"),  # neighbours are those of ROW, where it can be
         ("netns", "u4"),
-        ("pid", "u4"),  # 0 = unknown
         ("snap", "i4"),  # index into View.snapshot's sockets, -1: not in it
         ("laddr", "u1", 16),
         ("raddr", "u1", 16),
-        ("turn", "u2"),
         ("lport", "u2"),
         ("rport", "u2"),
         ("family", "u1"),
@@ -103,8 +102,10 @@ CONNECTION = np.dtype(
         ("role", "u1"),
         ("flags", "u1"),
         ("verdict", "u1"),  # tcpwatch.verdicts, by number; of live ones what ails them now
-        ("cgroup", "u8"),  # View.cgroups has the path; 0 = unknown
+        ("turn", "u2"),
+        ("pid", "u4"),  # 0 = unknown
         ("comm", "S16"),
+        ("cgroup", "u8"),  # View.cgroups has the path; 0 = unknown
         ("opened_ns", "u8"),
         ("closed_ns", "u8"),
         ("changed_ns", "u8"),

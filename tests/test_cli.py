@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tcpwatch import cli
+from tcpwatch import cli, flags
 from tcpwatch.errors import UsageError
 
 
@@ -35,7 +35,7 @@ def test_the_command_may_stand_anywhere_and_live_is_the_default(
     given: tuple[str, ...], command: str, expression: str
 ) -> None:
     """As users of ss and git write it."""
-    options = cli._parse(list(given))
+    options = flags.parse(given)
     assert options.command == command
     assert cli._expression(options) == expression
 
@@ -51,6 +51,15 @@ def test_the_command_may_stand_anywhere_and_live_is_the_default(
         (("events", "--nonsense"), "--nonsense"),
         (("doctor", "--format", "csv"), "csv"),
         (("events", "--netns", "no-such-namespace"), "no-such-namespace"),
+        (("record",), "-o"),
+        (("record", "-o", "f.tcpw", "--max-size", "big"), "no size"),
+        (("record", "-o", "f.tcpw", "--on-finding", "high"), "--keep"),
+        (("record", "-o", "f.tcpw", "state", "established"), "unrecognized"),
+        (("export", "f.tcpw", "-o", "out"), "--to"),
+        (("replay",), "FILE"),
+        (("replay", "-"), "pipe"),
+        (("snapshot", "--at", "40%"), "--from"),
+        (("life", "--from", "f.tcpw", "--netns", "self"), "--netns NAME"),
     ],
 )
 def test_wrong_flags_are_refused(arguments: tuple[str, ...], said: str) -> None:
@@ -96,10 +105,10 @@ def test_help_is_data(arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("10", 10.0), ("2.5s", 2.5), ("5m", 300.0), ("1h", 3600.0), ("0", 0.0)])
 def test_durations(text: str, seconds: float) -> None:
     """Seconds, or with a unit."""
-    assert cli._seconds(text) == seconds
+    assert flags._seconds(text) == seconds
 
 
 def test_usage_errors_are_ours() -> None:
     """argparse must not exit on its own: one place turns errors into exit codes."""
     with pytest.raises(UsageError):
-        cli._parse(["events", "--format", "xml"])
+        flags.parse(["events", "--format", "xml"])

@@ -15,10 +15,12 @@ from pathlib import Path
 from tcpwatch.kernel.programs import Knobs
 from tcpwatch.kernel.source import KernelSource, Pace
 from tcpwatch.live import Session
+from tcpwatch.replay.player import open_player
 from tcpwatch.scenarios.actor import Actor
 from tcpwatch.scenarios.cable import Cable
 from tcpwatch.scenarios.namespace import Namespace
 from tcpwatch.scenarios.show import Company, choose
+from tcpwatch.tape import Tape
 from tcpwatch.tracker.tracker import Tracker
 from tcpwatch.tui.app import TcpwatchApp
 
@@ -54,6 +56,7 @@ TROUBLE = (
     Shot("listener", (120, 40), 1, "3 enter"),
     Shot("ports", (120, 30), 1, "4"),
 )
+REPLAY = Shot("replay", (120, 30), 30, "less_than_sign n n n 1")  # of what TROUBLE showed
 _SHOWN = (
     *("refused", "out_of_ports_time_wait", "no_answer", "accept_queue_full", "half_closed_lingering"),
     *("reset_by_us_unread_data", "lossy_path", "clean_flood"),
@@ -153,10 +156,25 @@ def trouble() -> Iterator[None]:
             company.end()
 
 
+async def take_replay(path: Path) -> None:
+    player = open_player(str(path))
+    player.start()
+    app = TcpwatchApp(player, player=player)
+    try:
+        async with app.run_test(size=REPLAY.size):
+            await asyncio.sleep(REPLAY.settle_s)
+            for key in REPLAY.keys.split():
+                app.simulate_key(key)
+                await asyncio.sleep(1.5)
+            save(app, REPLAY.name)
+    finally:
+        player.stop()
+
+
 @contextlib.contextmanager
-def watching(netns: int = 0) -> Iterator[Session]:
+def watching(netns: int = 0, tape: Tape | None = None) -> Iterator[Session]:
     tracker = Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000)
-    session = Session(KernelSource(32 << 20, Knobs(want_netns=netns), Pace(tick=0.2)), tracker)
+    session = Session(KernelSource(32 << 20, Knobs(want_netns=netns), Pace(tick=0.2)), tracker, tape)
     session.start()
     try:
         yield session
@@ -179,9 +197,16 @@ async def main(names: list[str]) -> None:
                 await take_all(session, TRAFFIC)
             with watching(netns) as session:  # the clients' side alone, as if the servers were elsewhere
                 await take_all(session, POOL)
-    if wanted(TROUBLE):
-        with watching() as session, trouble():
-            await take_all(session, TROUBLE)
+    if wanted((*TROUBLE, REPLAY)):
+        with tempfile.TemporaryDirectory() as directory:
+            tape = Tape("shown", directory)
+            tape.toggle()
+            with watching(tape=tape) as session, trouble():
+                await take_all(session, TROUBLE)
+                if not names or REPLAY.name in names:
+                    await asyncio.sleep(15)  # so that there is something to replay, whatever else was
+            if not names or REPLAY.name in names:
+                await take_replay(next(Path(directory).iterdir()))
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ class Programs:
         self.ring_size = max(os.sysconf("SC_PAGE_SIZE"), (1 << (ring_bytes - 1).bit_length()) // ring_count)
         self.ring_bytes = ring_count * self.ring_size
         self.rings: list[int] = []
+        self.interrupted = 0  # events lost not for want of room: see tally()
         self._links: dict[str, int] = {}
         libbpf.library()  # before the BTF, so that a missing libbpf is what gets reported
         kernel = Btf.of_kernel()
@@ -148,6 +149,7 @@ class Programs:
         """(KINDS,) wire.TALLY since loading, summed over the CPUs. What a hook missed because it had interrupted itself
         counts as lost, although it might not have been wanted: nobody looked."""
         total = np.zeros(len(wire.KINDS), wire.TALLY)
+        self.interrupted = 0
         for kind in range(len(total)):
             libbpf.look_up(self._tallies, kind, self._cpus)
             total[kind] = (self._cpus["seen"].sum(), self._cpus["lost"].sum())
@@ -156,6 +158,7 @@ class Programs:
                 missed = self._object.recursion_misses(hook.program)
                 total["seen"][hook.record] += missed
                 total["lost"][hook.record] += missed
+                self.interrupted += missed
         return total
 
     def clock(self) -> tuple[int, int]:

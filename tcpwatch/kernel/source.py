@@ -71,6 +71,7 @@ class KernelSource:
             raise
         self._known_places = dict(known or {})
         self.delivered = np.zeros(len(wire.KINDS), np.int64)  # records taken out of the ring, by kind
+        self.tally_before = np.zeros(len(wire.KINDS), wire.TALLY)  # nothing was counted before it was attached
         self._fill = 0.0
         self._early: list[np.ndarray] = []  # drained while a snapshot of many namespaces took its time
         self._pace = pace

@@ -1,23 +1,26 @@
 """How does a connection fail to come about? Plays of clients that never get through, but for full queues."""
 
-from tcpwatch.scenarios.orderly import hang_up
+from tcpwatch.scenarios.orderly import hang_up, open_fast
 from tcpwatch.scenarios.scenario import Scenario
-from tcpwatch.scenarios.stage import Stage
+from tcpwatch.scenarios.stage import ENDS, Stage
 
 _TRIES_AGAIN = 2  # SYNs after the first one, at 1 s and 3 s: given up after 7 s
+_PATIENT = 6  # likewise while somebody looks on, which is enough for two minutes
 _ONCE_MORE_S = 1.2  # by then the SYN was sent again
 _FIRST_PORT = 40000
+_ASKED = 700
 
 
 def knock(stage: Stage, count: int, look_after_s: float = 0.0) -> None:
     """The client connects, all at the same time, and waits for what comes of it. look_after_s: when the trouble is to
     be seen."""
     stage.client.room.set(tcp_syn_linear_timeouts=0)  # 6.5 and later send four more than they are told to
-    ports = stage.client.do("begin", **stage.there, count=count, options={"TCP_SYNCNT": _TRIES_AGAIN})
-    stage.judge("client", ports)
+    tries_again = _PATIENT if look_after_s else _TRIES_AGAIN
+    stage.judge("client", stage.client.do("begin", **stage.there, count=count, options={"TCP_SYNCNT": tries_again}))
     if look_after_s:
         stage.wait(look_after_s)
         stage.scene("trouble")
+        stage.client.do("set", options={"TCP_SYNCNT": _TRIES_AGAIN})
     stage.met("client", stage.client.do("finish"))
     stage.client.do("close")
 
@@ -62,13 +65,14 @@ def _rejected_with_reset(stage: Stage, count: int) -> None:
 def _slow_handshake(stage: Stage, count: int) -> None:
     stage.client.room.set(tcp_syn_linear_timeouts=0)
     stage.listen()
-    stage.server.room.nft("input", f"tcp dport {stage.port} counter drop")
+    # whatever comes from a port for the first time is lost
+    rules = f"tcp dport {stage.port} tcp sport != @known add @known {{ tcp sport }} counter drop"
+    stage.server.room.nft("input", rules, "set known { type inet_service; flags dynamic; size 65535; }")
     ports = stage.client.do("begin", **stage.there, count=count)
-    stage.numbers["dropped"] = stage.server.room.dropped()
-    stage.server.room.nft("input", "")
     stage.server.do("accept", count=count)
     stage.judge("client", ports, stage.client.do("finish"))
     hang_up(stage)
+    stage.numbers["dropped"] = stage.server.room.dropped()
 
 
 def _given_up(stage: Stage, count: int) -> None:
@@ -77,6 +81,40 @@ def _given_up(stage: Stage, count: int) -> None:
     stage.judge("client", stage.client.do("begin", **stage.there, count=count))
     stage.wait(0.3)
     stage.client.do("close")
+
+
+def _unfinished(stage: Stage, count: int) -> None:
+    stage.client.room.set(tcp_syn_linear_timeouts=0)
+    stage.listen()
+    stage.client.room.nft("input", f"tcp sport {stage.port} counter drop")
+    ports = stage.client.do("begin", **stage.there, count=count, options={"TCP_SYNCNT": _PATIENT})
+    for end in ENDS:
+        stage.judge(end, ports)
+    stage.wait(_ONCE_MORE_S)
+    stage.scene("trouble")
+    stage.client.do("set", options={"TCP_SYNCNT": _TRIES_AGAIN})
+    stage.met("client", stage.client.do("finish"))
+    stage.client.do("close")
+
+
+def _unfinished_fast_open(stage: Stage, count: int) -> None:
+    stage.client.room.set(tcp_syn_linear_timeouts=0)
+    open_fast(stage)
+    hang_up(stage)
+    stage.client.room.nft("input", f"tcp sport {stage.port} counter drop")
+    ports = stage.client.do("connect_fast", **stage.there, count=count, size=_ASKED, wait=False)
+    stage.judge("client", ports)
+    stage.judge("server", stage.server.do("accept", count=count))
+    for party in (stage.client, stage.server):
+        party.do("set", options={"TCP_SYNCNT": _PATIENT})
+    stage.wait(_ONCE_MORE_S)
+    stage.scene("trouble")
+    for party in (stage.client, stage.server):
+        party.do("set", options={"TCP_SYNCNT": _TRIES_AGAIN})
+    stage.met("server", stage.server.do("gone"))
+    stage.met("client", stage.client.do("gone"))
+    stage.client.do("close")
+    stage.server.do("close")
 
 
 def _out_of_ports(stage: Stage, count: int) -> None:
@@ -174,6 +212,22 @@ SCENARIOS = (
         play=_given_up,
         verdicts={"client": "given_up"},
         seconds=0.4,
+    ),
+    Scenario(
+        name="handshake_unfinished",
+        line="The server's answers get lost on their way: handshakes that nobody finishes.",
+        play=_unfinished,
+        verdicts={"client": "no_answer"},
+        standing={"server": "handshake_unfinished", "client": "no_answer"},
+        seconds=7.2,
+    ),
+    Scenario(
+        name="handshake_unfinished_fast_open",
+        line="The same with TCP Fast Open: the server has the question already, and its answers get lost.",
+        play=_unfinished_fast_open,
+        verdicts={"server": "handshake_unfinished", "client": "no_answer"},
+        standing={"server": "handshake_unfinished", "client": "no_answer"},
+        seconds=7.3,
     ),
     Scenario(
         name="out_of_ports",

@@ -7,6 +7,7 @@ from tcpwatch.scenarios.scenario import Play, Scenario
 from tcpwatch.scenarios.stage import End, Stage
 
 _BYTES = 600_000
+_WIDE, _FAST = 400, 10**9  # segments; bytes a second
 _PAYLOAD_ONLY = "meta l4proto tcp meta length > 500 numgen random mod 100"
 _LOSSY: Mapping[End, str] = {"client": "lossy_path"}
 
@@ -48,10 +49,15 @@ def _receiver(stage: Stage, count: int) -> None:
 
 
 def _send_buffer(stage: Stage, count: int) -> None:
+    # The kernel calls it the buffer where the last of it goes out while the process already waits for room, and the
+    # window has room left. So: a wide window from the start, and segments sent at a pace, a fast one.
+    assert stage.cable
+    room = stage.client.room
+    wide = ("dev", stage.cable.interface(room), "initcwnd", str(_WIDE))
+    room.run("ip", "route", "add", stage.server.room.address, *wide)
     stage.listen()
-    # with CUBIC or Reno the kernel hardly ever calls it the buffer: their window grows only as far as it is used
-    stage.dial(count, "client", SO_SNDBUF=32768, TCP_CONGESTION="bbr")
-    _transfer(stage, count, 3 * _BYTES)
+    stage.dial(count, "client", SO_SNDBUF=16384, SO_MAX_PACING_RATE=_FAST, TCP_CONGESTION="cubic")
+    _transfer(stage, count, 1_000_000)
 
 
 def _application(stage: Stage, count: int) -> None:

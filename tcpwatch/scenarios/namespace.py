@@ -10,7 +10,7 @@ from typing import Self
 
 from tcpwatch.errors import TcpwatchError
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 # A namespace under a name outlives whoever made it. So a shell makes it, waits until it is let go of (its stdin ends,
 # also when the other end is killed), then ends what runs inside and removes it. Signals of a terminal don't reach it.
@@ -95,11 +95,12 @@ class Namespace:
         """Sysctls under net.ipv4, of this namespace alone; what this kernel does not know is left out."""
         self.run("sysctl", "-e", "-q", "-w", *(f"net.ipv4.{name}={value}" for name, value in settings.items()))
 
-    def nft(self, hook: str, rules: str) -> None:
+    def nft(self, hook: str, rules: str, sets: str = "") -> None:
         """Rules, one a line, in a chain of its own (hook: input, output, forward), in place of whatever was there
-        before."""
+        before. sets: those that they name."""
         chain = f"chain c {{\ntype filter hook {hook} priority 0\n{rules}\n}}" if rules else ""
-        self.run("nft", "-f", "-", text=f"table inet tw\ndelete table inet tw\ntable inet tw {{\n{chain}\n}}\n")
+        table = f"table inet tw {{\n{sets}\n{chain}\n}}"
+        self.run("nft", "-f", "-", text=f"table inet tw\ndelete table inet tw\n{table}\n")
 
     def dropped(self) -> int:
         """Packets the rule's `counter` has counted."""

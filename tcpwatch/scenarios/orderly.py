@@ -62,19 +62,29 @@ def _simultaneous_open(stage: Stage, count: int) -> None:
     hang_up(stage)
 
 
-def _fast_open(stage: Stage, count: int) -> None:
+def open_fast(stage: Stage) -> None:
+    """A server that takes Fast Open, and one connection to it, which has fetched the cookie that others use."""
     for party in (stage.client, stage.server):
         party.room.set(tcp_fastopen=_FAST_OPEN_BOTH_WAYS)
     stage.listen(TCP_FASTOPEN=128)
-    for fast in (1, count):  # the first one fetches the cookie that the others use
-        ports = stage.client.do("connect_fast", **stage.there, count=fast, size=_ASKED)
-        accepted = stage.server.do("accept", count=fast)
-        stage.server.do("receive", sizes=[_ASKED] * fast)
-        stage.server.do("send", sizes=[_ANSWERED] * fast)
-        stage.client.do("receive", sizes=[_ANSWERED] * fast)
-        hang_up(stage)
+    _converse_fast(stage, 1)
+
+
+def _converse_fast(stage: Stage, count: int) -> None:
+    ports = stage.client.do("connect_fast", **stage.there, count=count, size=_ASKED)
+    accepted = stage.server.do("accept", count=count)
+    stage.server.do("receive", sizes=[_ASKED] * count)
+    stage.server.do("send", sizes=[_ANSWERED] * count)
+    stage.client.do("receive", sizes=[_ANSWERED] * count)
     stage.judge("client", ports)
     stage.judge("server", accepted)
+
+
+def _fast_open(stage: Stage, count: int) -> None:
+    open_fast(stage)
+    hang_up(stage)
+    _converse_fast(stage, count)
+    hang_up(stage)
 
 
 SCENARIOS = (

@@ -4,6 +4,7 @@ answers each on stdout; it never acts unasked. Run as a script: it knows nothing
 import errno
 import json
 import os
+import select
 import selectors
 import socket
 import struct
@@ -16,6 +17,8 @@ from typing import Any
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 TIMEOUT_S = 60.0
+TCP_REPAIR = 19  # linux/tcp.h; Python has no name for it
+NUMBERS = {"SO_MAX_PACING_RATE": 47}  # asm-generic/socket.h; nor for these
 
 Options = dict[str, int | str]
 
@@ -147,12 +150,13 @@ class Party:
             sock.close()
         return errno.errorcode[failed] if failed else ""
 
-    def connect_fast(self, address: str, port: int, count: int, size: int) -> list[int]:
-        """Fast Open: the first bytes go with the SYN, where a cookie is known; the local ports."""
+    def connect_fast(self, address: str, port: int, count: int, size: int, wait: bool = True) -> list[int]:
+        """Fast Open: the first bytes go with the SYN, where a cookie is known; the local ports. wait: for the answer;
+        without it a cookie must be known."""
         ports = []
         for _ in range(count):
             sock = self._socket(address, 0)
-            sock.sendto(b"x" * size, socket.MSG_FASTOPEN, (address, port))
+            sock.sendto(b"x" * size, socket.MSG_FASTOPEN | (0 if wait else socket.MSG_DONTWAIT), (address, port))
             sock.settimeout(TIMEOUT_S)
             ports.append(sock.getsockname()[1])
         return ports
@@ -202,10 +206,12 @@ class Party:
         self._until_done(selectors.EVENT_WRITE, some)
 
     def trickle(self, size: int, times: int, pause_s: float) -> None:
-        """A little on every connection, again and again."""
+        """A little on every connection, again and again: what is late is made up for, so that the rate is kept."""
+        due = time.monotonic()
         for _ in range(times):
             self.send([size] * len(self.socks))
-            time.sleep(pause_s)
+            due += pause_s
+            time.sleep(max(due - time.monotonic(), 0))
 
     def _until_done(self, event: int, step: Callable[[socket.socket], bool], pause_s: float = 0.0) -> None:
         with selectors.DefaultSelector() as selector:
@@ -247,6 +253,24 @@ class Party:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self.close()
 
+    def slip_away(self) -> None:
+        """Closes without a word to the peer, as what moves a connection to another machine does (TCP_REPAIR)."""
+        for sock in self.socks:
+            sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+        self.close()
+
+    def gone(self) -> list[str]:
+        """Waits until each connection is no more, whatever was said before; its error's name, "" for none."""
+        return [self._gone(sock) for sock in self.socks]
+
+    def _gone(self, sock: socket.socket) -> str:
+        poll = select.poll()
+        poll.register(sock, 0)  # errors and hang-ups are always reported
+        if not poll.poll(TIMEOUT_S * 1000):
+            raise TimeoutError("the connection goes on")
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        return errno.errorcode[error] if error else ""
+
     def broken(self) -> list[str]:
         """Waits for each connection's error; its name, "" for an orderly end."""
         return [self._broken(sock) for sock in self.socks]
@@ -280,7 +304,9 @@ class Party:
 def set_options(sock: socket.socket, options: Options) -> None:
     for name, value in options.items():
         level = socket.IPPROTO_TCP if name.startswith("TCP_") else socket.SOL_SOCKET
-        sock.setsockopt(level, getattr(socket, name), value.encode() if isinstance(value, str) else value)
+        sock.setsockopt(
+            level, NUMBERS.get(name) or getattr(socket, name), value.encode() if isinstance(value, str) else value
+        )
 
 
 def main() -> None:

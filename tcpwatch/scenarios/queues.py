@@ -18,8 +18,9 @@ SCRIPT = Path(__file__).with_name("syns.py")
 FAKE_SOURCES = "198.18.0.0/15"  # of syns.py
 _BACKLOG = 8
 _FLOOD_BACKLOG = 64
-_FLOOD_S = 10.0  # at most: it ends when the play does
+_FLOOD_S = 60.0  # at most: it ends when the play does
 _FLOOD_RATE = 5000  # SYNs a second
+_TRICKLE_RATE = 200  # likewise: takes the places of those that expire
 _ONCE_MORE_S = 1.2  # by then the SYN was sent again
 
 
@@ -67,9 +68,9 @@ def _fill(stage: Stage) -> None:
 def _syn_queue(stage: Stage, count: int) -> None:
     stage.server.room.set(tcp_syncookies=0)
     stage.listen(backlog=_BACKLOG)
-    with flood(stage, 2 * _BACKLOG, _FLOOD_RATE):
+    with flood(stage, int(_FLOOD_S * _TRICKLE_RATE), _TRICKLE_RATE):
         stage.wait(0.2)
-    knock(stage, count, _ONCE_MORE_S)
+        knock(stage, count, _ONCE_MORE_S)
 
 
 def _flood_without_cookies(stage: Stage, count: int) -> None:

@@ -1,14 +1,17 @@
 """Who cuts a connection off, and why? Plays that end in a reset."""
 
+from tcpwatch.errors import KernelLacks
 from tcpwatch.scenarios.namespace import Namespace
 from tcpwatch.scenarios.orderly import converse, hang_up
 from tcpwatch.scenarios.scenario import Play, Scenario
 from tcpwatch.scenarios.stage import Stage
 
-_FORGETS_S = 2  # a firewall forgets what was idle for so long
+_FORGETS_S = 4  # a firewall forgets what was idle for so long
 _LONG_SILENCE_S = 31.0
 _RETRIES = 2  # given up after some three seconds
 _UNREAD = 3000
+_PATIENT_S = 120  # in which an orphan hears of what the peer still sends; longer than TIME_WAIT takes
+_DELAYED_ACK_S = 0.3  # by then it has come
 
 
 def _at_once(stage: Stage, count: int) -> None:
@@ -121,6 +124,42 @@ def _process_died(stage: Stage, count: int) -> None:
     stage.client.do("close")
 
 
+def _late_data(stage: Stage, count: int) -> None:
+    stage.server.room.set(tcp_fin_timeout=_PATIENT_S)
+    stage.listen()
+    stage.dial(count, "server", "client")
+    converse(stage, count)
+    stage.server.do("close")
+    stage.wait(_DELAYED_ACK_S)
+    stage.scene("talking")
+    stage.client.do("send", sizes=[500] * count)
+    stage.met("client", stage.client.do("gone"))
+    stage.client.do("close")
+
+
+def _destroyed(stage: Stage, count: int) -> None:
+    stage.listen()
+    stage.dial(count, "client", "server")
+    converse(stage, count)
+    stage.scene("talking")
+    ended = stage.client.room.run("ss", "-tnHK", "dport", "=", f":{stage.port}").count("\n")
+    if ended != count:
+        raise KernelLacks("this kernel destroys no sockets on demand", "CONFIG_INET_DIAG_DESTROY is for that")
+    stage.met("client", stage.client.do("gone"))
+    stage.met("server", stage.server.do("broken"))
+    stage.client.do("close")
+    stage.server.do("close")
+
+
+def _moved_away(stage: Stage, count: int) -> None:
+    stage.listen()
+    stage.dial(count, "client")
+    converse(stage, count)
+    stage.scene("talking")
+    stage.client.do("slip_away")
+    stage.server.do("reset")
+
+
 SCENARIOS = (
     Scenario(
         name="reset_by_peer_at_once",
@@ -141,7 +180,7 @@ SCENARIOS = (
         line="A stateful firewall forgot the idle connection and answers its next segment with a reset.",
         play=_idle(_FORGETS_S + 1),
         verdicts={"client": "reset_by_peer"},
-        seconds=3.2,
+        seconds=5.2,
         wire="firewall",
     ),
     Scenario(
@@ -158,7 +197,7 @@ SCENARIOS = (
         line="A stateful firewall forgot the idle connection and drops whatever comes on it.",
         play=_idle_dropped,
         verdicts={"client": "timed_out_retransmitting"},
-        seconds=6.5,
+        seconds=8.5,
         wire="firewall",
     ),
     Scenario(
@@ -166,7 +205,7 @@ SCENARIOS = (
         line="The same firewall, but keep-alive probes remind it of the idle connection.",
         play=_kept_alive,
         verdicts={"client": "clean", "server": "clean"},
-        seconds=3.2,
+        seconds=5.2,
         wire="firewall",
     ),
     Scenario(
@@ -188,6 +227,27 @@ SCENARIOS = (
         line="The server's process is killed while data waits to be read.",
         play=_process_died,
         verdicts={"server": "reset_by_us_process_died", "client": "reset_by_peer"},
+        seconds=0.1,
+    ),
+    Scenario(
+        name="reset_by_us",
+        line="The server has closed, but the client goes on talking: the server's kernel answers with a reset.",
+        play=_late_data,
+        verdicts={"server": "reset_by_us", "client": "reset_after_goodbye"},
+        seconds=0.5,
+    ),
+    Scenario(
+        name="aborted",
+        line="An administrator destroys the client's sockets with `ss -K`.",
+        play=_destroyed,
+        verdicts={"client": "aborted", "server": "reset_by_peer"},
+        seconds=0.2,
+    ),
+    Scenario(
+        name="unclear",
+        line="The connection is taken away to be moved to another machine (TCP_REPAIR): it ends without a word.",
+        play=_moved_away,
+        verdicts={"client": "unclear"},
         seconds=0.1,
     ),
 )

@@ -33,12 +33,12 @@ class Scenario:
     @property
     def ends(self) -> tuple[End, ...]:
         """Those it concerns, the foremost first."""
-        return tuple(self.verdicts)
+        return tuple(dict.fromkeys((*self.verdicts, *self.standing)))
 
     @property
     def verdict(self) -> str:
         """At the foremost end."""
-        return self.verdicts[self.ends[0]]
+        return next(iter(self.verdicts.values()))
 
     def run(
         self,
@@ -48,7 +48,8 @@ class Scenario:
     ) -> Happened:
         """Makes exactly `count` connections of this kind and tidies up. audience: shown the scenes "ready" (nothing
         is connected yet), "trouble" (where the scenario has one) and "over" (nothing more will happen), each of which
-        lasts until it returns. glance: called ten times a second where time passes. What either raises ends the run."""
+        lasts until it returns; after two minutes, though, a connection in trouble gives up all the same. glance: called
+        ten times a second where time passes. What either raises ends the run."""
         with Stage(self.wire, self.delay_s, self.names, audience, glance) as stage:
             stage.scene("ready")
             self.play(stage, count)

@@ -14,7 +14,7 @@ from tcpwatch.scenarios.scenario import Scenario
 from tcpwatch.scenarios.stage import Stage
 
 USUAL = tuple(name for name, scenario in SCENARIOS.items() if not scenario.long)
-_TOOLS = ("ip", "nft", "sysctl")
+_TOOLS = ("ip", "nft", "ss", "sysctl")
 _LANES = 3
 _LOOK_S = 2.0
 

@@ -6,16 +6,17 @@ from tcpwatch.scenarios.stage import Stage
 
 _RETRIES = 4  # sent again after 0.2, 0.6, 1.4 and 3 s, given up after 6.2
 _THREE_TIMES_S = 2.0
+_PROBES, _TWO_PROBES_S = 6, 2.6  # a second apart
 _STALLED_S, _PATIENCE_MS = 3.8, 8000
+_AS_LONG_AS_LOOKED_AT = 100  # probes
 _FORGETFUL_S, _VERY_FORGETFUL_S = 11.0, 61.5
 
 
 def _vanish(stage: Stage) -> None:
-    stage.server.room.nft("input", "meta l4proto tcp drop")
+    stage.server.room.nft("input", "meta l4proto tcp counter drop")
 
 
 def _retransmitting(stage: Stage, count: int) -> None:
-    stage.client.room.set(tcp_retries2=_RETRIES)
     stage.listen()
     stage.dial(count, "client")
     converse(stage, count)
@@ -23,6 +24,7 @@ def _retransmitting(stage: Stage, count: int) -> None:
     stage.client.do("send", sizes=[3000] * count)
     stage.wait(_THREE_TIMES_S)
     stage.scene("trouble")
+    stage.client.room.set(tcp_retries2=_RETRIES)
     stage.met("client", stage.client.do("broken"))
     stage.client.do("close")
     stage.server.do("reset")
@@ -30,22 +32,26 @@ def _retransmitting(stage: Stage, count: int) -> None:
 
 def _keepalive(stage: Stage, count: int) -> None:
     stage.listen()
-    stage.dial(count, "client", SO_KEEPALIVE=1, TCP_KEEPIDLE=1, TCP_KEEPINTVL=1, TCP_KEEPCNT=6)
+    stage.dial(count, "client", TCP_KEEPIDLE=1, TCP_KEEPINTVL=1, TCP_KEEPCNT=_AS_LONG_AS_LOOKED_AT)
     converse(stage, count)
     _vanish(stage)
-    stage.wait(2.6)  # the first two probes had no answer
+    stage.client.do("set", options={"SO_KEEPALIVE": 1})
+    stage.wait(_TWO_PROBES_S)
     stage.scene("trouble")
+    stage.client.do("set", options={"TCP_KEEPCNT": _PROBES})
     stage.met("client", stage.client.do("broken"))
+    stage.numbers["dropped"] = stage.server.room.dropped()
     stage.client.do("close")
     stage.server.do("reset")
 
 
 def _zero_window(stage: Stage, count: int) -> None:
     stage.listen(SO_RCVBUF=8192)
-    stage.dial(count, "client", TCP_USER_TIMEOUT=_PATIENCE_MS, SO_SNDBUF=65536)
+    stage.dial(count, "client", SO_SNDBUF=65536)
     stage.client.do("stuff")
     stage.wait(_STALLED_S)
     stage.scene("trouble")
+    stage.client.do("set", options={"TCP_USER_TIMEOUT": _PATIENCE_MS})
     stage.met("client", stage.client.do("broken"))
     stage.client.do("close")
     stage.server.do("reset")

@@ -15,6 +15,7 @@ from tcpwatch.scenarios.cable import Cable
 from tcpwatch.scenarios.namespace import Namespace, join
 
 End = Literal["client", "server"]
+ENDS: tuple[End, End] = ("client", "server")
 Wire = Literal["veth", "cable", "firewall"]
 Audience = Callable[[str, "Stage"], None]
 

@@ -1,1 +1,1 @@
-"""The headless faces: events, lives and sockets as text, JSON lines and CSV. They only read, never draw."""
+"""Text for people: events, lives and sockets as lines, the report of the doctor. They only read, never draw."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tcpwatch.text.lines import Coded, Column, Decimal, Fixed, join
-from tcpwatch.text.parts import Array, Number, Records, Sequences, Value, group
+from tcpwatch.records.lines import Coded, Column, Decimal, Fixed, join
+from tcpwatch.records.parts import Array, Number, Records, Sequences, Value, group
 
 DASH = "–"
 _IPV4, _PORT, _PID, _COMM, _VERDICT = 15, 5, 7, 16, 14

@@ -7,8 +7,8 @@ import numpy as np
 
 from tcpwatch import rows
 from tcpwatch.frame import Frame, Snapshot
-from tcpwatch.text import records
-from tcpwatch.text.jsonl import JsonLines
+from tcpwatch.records import contract
+from tcpwatch.records.jsonl import JsonLines
 from tcpwatch.tracker.step import Step
 from tcpwatch.tracker.view import View
 
@@ -22,7 +22,7 @@ def connections(view: View, shown: np.ndarray, expression: str, directory: str =
     if not len(present):
         return "nothing to write: what is shown has no socket any more"
     path = _fresh(os.path.join(directory, time.strftime("tcpwatch-%Y%m%d-%H%M%S")))
-    _write(path, JsonLines().lines(records.sockets(_step(view, present), slice(None))))
+    _write(path, JsonLines().lines(contract.sockets(_step(view, present), slice(None))))
     said = f"{len(present)} written to {path.removeprefix('./')}"
     return f"{said}; {left_out} without a socket left out" if left_out else said
 

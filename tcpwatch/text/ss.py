@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from tcpwatch.records.lines import Coded, Column, Decimal, Fixed, join
+from tcpwatch.records.parts import Mask, Number, Records, Value
 from tcpwatch.text.columns import DASH
-from tcpwatch.text.lines import Coded, Column, Decimal, Fixed, join
-from tcpwatch.text.parts import Mask, Number, Records, Value
 
 _STATES = {
     "ESTABLISHED": "ESTAB",

@@ -7,10 +7,12 @@ import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.rows import SAMPLE
+from tcpwatch.tracker.columns import Passage
 from tcpwatch.tracker.view import Key
 
-_MEASURES = ("srtt_us", "cwnd", "ssthresh", "unacked", "snd_wnd", "rcv_wnd")
+_MEASURES = ("srtt_us", "cwnd", "ssthresh", "snd_wnd", "rcv_wnd", "unacked")
 _POINT = np.dtype([("cookie", "u8"), ("netns", "u4"), *((name, "u4") for name in _MEASURES)])
+_KEPT = Passage(wire.SOCKET, _POINT, _POINT.names or ())
 _NO_WINDOW = 0xFFFFFFFF  # larger than any: the peer has not told yet
 _MOST_TICKS = 3600  # an hour of snapshots: no plot has more columns, and reading one searches them all
 _TICK_BYTES = 256  # what a snapshot costs that held nothing
@@ -25,10 +27,8 @@ class History:
     def remember(self, time_ns: int, sockets: np.ndarray) -> None:
         """Keep the measures of a snapshot's (wire.SOCKET) established-like sockets."""
         alive = np.flatnonzero(sockets["cwnd"])
-        alive = alive[np.argsort(sockets["cookie"][alive], kind="stable")]
         points = np.empty(len(alive), _POINT)
-        for name in _POINT.names or ():
-            points[name] = sockets[name][alive]
+        _KEPT.copy(sockets, points, slice(None), alive)
         points["snd_wnd"][sockets["state"][alive] == wire.SYN_SENT] = _NO_WINDOW
         self._ticks.append((time_ns, points))
         self._bytes += points.nbytes + _TICK_BYTES
@@ -40,9 +40,8 @@ class History:
         netns, cookie = key
         found = []
         for time_ns, points in self._ticks:
-            begin = int(np.searchsorted(points["cookie"], np.uint64(cookie)))
-            end = int(np.searchsorted(points["cookie"], np.uint64(cookie), "right"))
-            found += [(time_ns, point) for point in points[begin:end] if point["netns"] == netns]
+            here = points[np.flatnonzero(points["cookie"] == np.uint64(cookie))]  # sorting them costs more
+            found += [(time_ns, point) for point in here if point["netns"] == netns]
         samples = np.empty(len(found), SAMPLE)
         samples["time_ns"] = [time_ns for time_ns, _ in found]
         points = np.array([point for _, point in found], _POINT)

@@ -8,6 +8,7 @@ from tcpwatch import wire
 from tcpwatch.frame import Snapshot
 from tcpwatch.rows import IDLE
 from tcpwatch.tracker.addresses import halves, hashed, on_loopback
+from tcpwatch.tracker.columns import parts
 
 _IDLE_MS = 1000.0  # less is no silence
 _ACKNOWLEDGED_S = 0.5  # so late after data may its acknowledgement come: a long round trip, or a delayed one
@@ -88,31 +89,37 @@ def picture(
     alive = alive[(snap >= 0) & (snap < len(snapshot.sockets))]
     passed_ms = max(0.0, (now_ns - snapshot.begin_ns) / 1e6)
     which = alive[connections["idle_ms"][alive] + passed_ms >= _IDLE_MS]
-    sockets = snapshot.sockets
-    at = connections["snap"][which]
+    local = _local(connections, alive)[np.searchsorted(alive, which)]
     idle = np.zeros(len(which), IDLE)
-    idle["row"] = which
-    idle["idle_ms"] = connections["idle_ms"][which] + passed_ms
-    _fill_settings(idle, sockets, at, 1000 / hz)
-    heard_ms, said_ms = silence.ages_ms(lines[which], connections["cookie"][which], now_ns)
+    for part in parts(len(which)):
+        some, here = idle[part], which[part]
+        some["row"] = here
+        some["idle_ms"] = connections["idle_ms"][here] + passed_ms
+        ages_ms = silence.ages_ms(lines[here], connections["cookie"][here], now_ns)
+        _fill(some, snapshot.sockets.take(connections["snap"][here]), *ages_ms, 1000 / hz)
+        _judge(some, local[part], nat_timeout_s * 1000 or np.inf)
+    return idle
+
+
+def _fill(idle: np.ndarray, sockets: np.ndarray, heard_ms: np.ndarray, said_ms: np.ndarray, tick_ms: float) -> None:
+    """sockets: theirs, of the same length. heard_ms, said_ms: see Silence."""
+    _fill_settings(idle, sockets, tick_ms)
     heard_ms, said_ms = _fill_silence(idle, heard_ms, said_ms)
-    busy = (sockets["send_queue"][at] != 0) | (sockets["pending"][at] == wire.PENDING_ZERO_WINDOW)
-    probing = (idle["keepalive"] == 1) & ~busy & (sockets["probes"][at] != 0)
-    idle["probes"] = np.where(probing, sockets["probes"][at], 0)
+    busy = (sockets["send_queue"] != 0) | (sockets["pending"] == wire.PENDING_ZERO_WINDOW)
+    probing = (idle["keepalive"] == 1) & ~busy & (sockets["probes"] != 0)
+    idle["probes"] = np.where(probing, sockets["probes"], 0)
     waits_ms = np.where(probing, idle["interval_ms"] - said_ms, idle["first_probe_ms"] - heard_ms)
     idle["probe_in_ms"] = np.where(busy, np.nan, np.maximum(waits_ms, 0))
     chances = np.maximum(idle["probes_most"].astype(float) - idle["probes"], 0)
     idle["gives_up_ms"] = np.where(probing, idle["probe_in_ms"] + chances * idle["interval_ms"], np.nan)
-    _judge(idle, _local(connections, alive)[np.searchsorted(alive, which)], nat_timeout_s * 1000 or np.inf)
-    return idle
 
 
-def _fill_settings(idle: np.ndarray, sockets: np.ndarray, at: np.ndarray, tick_ms: float) -> None:
-    on = sockets["options"][at] & wire.KEEPALIVE != 0
+def _fill_settings(idle: np.ndarray, sockets: np.ndarray, tick_ms: float) -> None:
+    on = sockets["options"] & wire.KEEPALIVE != 0
     idle["keepalive"] = on
-    idle["probes_most"] = np.where(on, sockets["probes_most"][at], 0)
-    idle["first_probe_ms"] = np.where(on, sockets["keepalive_ticks"][at] * tick_ms, np.nan)
-    idle["interval_ms"] = np.where(on, sockets["interval_ticks"][at] * tick_ms, np.nan)
+    idle["probes_most"] = np.where(on, sockets["probes_most"], 0)
+    idle["first_probe_ms"] = np.where(on, sockets["keepalive_ticks"] * tick_ms, np.nan)
+    idle["interval_ms"] = np.where(on, sockets["interval_ticks"] * tick_ms, np.nan)
 
 
 def _fill_silence(idle: np.ndarray, heard_ms: np.ndarray, said_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

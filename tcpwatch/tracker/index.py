@@ -4,7 +4,9 @@ would cost a Python object per connection and a call per event."""
 import numpy as np
 
 _FREE, _DEAD = -1, -2
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads consecutive cookies
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads consecutive numbers
+_LOW_BITS = 4  # so many consecutive cookies share a cache line of the slots
+_STEP = (1 << _LOW_BITS) + 1  # to the next line; odd, so that a search comes to every slot
 
 
 class Index:
@@ -70,10 +72,41 @@ class Index:
         self._insert(live)
 
     def _places(self, cookies: np.ndarray, netns: np.ndarray) -> np.ndarray:
-        mixed = (cookies ^ (netns.astype(np.uint64) << np.uint64(32))) * _MULTIPLIER
-        shift = np.uint64(64 - (len(self._slots).bit_length() - 1))
-        places: np.ndarray = (mixed >> shift).astype(np.int64)
-        return places
+        return _hashed(cookies, netns, len(self._slots))
 
     def _next(self, places: np.ndarray) -> np.ndarray:
-        return (places + 1) & (len(self._slots) - 1)
+        return (places + _STEP) & (len(self._slots) - 1)
+
+
+def distinct(cookies: np.ndarray, netns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(which, last), intp: numbers the keys, (n,), from 0, and the position of each key's last occurrence, in order.
+    Without sorting: in each round all that meet in a slot learn who was last there, and who has another key goes on."""
+    size = 1 << max(10, len(cookies).bit_length())
+    slots, numbers = np.empty(size, np.int32), np.arange(len(cookies), dtype=np.int32)
+    places = _hashed(cookies, netns, size)
+    slots[places] = numbers  # of several, the last assignment stays
+    found = slots[places]
+    open_ = np.flatnonzero((cookies[found] != cookies) | (netns[found] != netns))
+    places = places[open_]
+    while len(open_):
+        places = (places + _STEP) & (size - 1)
+        slots[places] = open_
+        found[open_] = winners = slots[places]
+        on = np.flatnonzero((cookies[winners] != cookies[open_]) | (netns[winners] != netns[open_]))
+        open_, places = open_[on], places[on]
+    last = np.flatnonzero(found == numbers)
+    slots[last] = numbers[: len(last)]  # it is longer than there are positions
+    return slots[found].astype(np.intp), last
+
+
+def _hashed(cookies: np.ndarray, netns: np.ndarray, size: int) -> np.ndarray:
+    """(n,) i8: places among `size`, a power of two. Cookies that follow one another lie together, as they are asked for
+    together."""
+    mixed = netns.astype(np.uint64)
+    mixed <<= np.uint64(32)
+    mixed ^= cookies >> np.uint64(_LOW_BITS)
+    mixed *= _MULTIPLIER
+    mixed >>= np.uint64(64 - (size.bit_length() - 1) + _LOW_BITS)
+    mixed <<= np.uint64(_LOW_BITS)
+    mixed |= cookies & np.uint64((1 << _LOW_BITS) - 1)
+    return mixed.view(np.int64)

@@ -75,7 +75,7 @@ class Listeners:
             return
         met = (batch.old == wire.SYN_RECV) & (batch.new == wire.ESTABLISHED) & (batch.kind == wire.STATE)
         self._births.add(batch, np.flatnonzero(met))
-        self._synacks.add(batch, np.flatnonzero(batch.kind == wire.SYNACK_RETRANSMIT))
+        self._synacks.add(batch, batch.of_kind(wire.SYNACK_RETRANSMIT))
 
     def fold(self, snapshot: Snapshot, hz: int, settings: Settings, table: Table) -> np.ndarray:
         """wire.EVENT, at the snapshot's end; without a cookie where no listener can be named."""

@@ -9,8 +9,9 @@ import numpy as np
 from tcpwatch import wire, words
 from tcpwatch.frame import Frame, Process
 from tcpwatch.health import Finding, Scene
-from tcpwatch.rows import CLOSED, CONNECTION, HAS_COUNTERS, TOLD
+from tcpwatch.rows import CLOSED, CONNECTION, HAS_COUNTERS, ROW, TOLD
 from tcpwatch.tracker import idle
+from tcpwatch.tracker.columns import Passage, parts
 from tcpwatch.tracker.listening import draw_listeners
 from tcpwatch.tracker.view import Focus, Key, Listening, View
 from tcpwatch.verdicts import explain, judge
@@ -22,6 +23,7 @@ _AS_IS = (
     "cookie", "netns", "pid", "snap", "laddr", "raddr", "turn", "lport", "rport", "family", "state", "role", "flags",
     "cgroup", "comm", "opened_ns", "closed_ns", "changed_ns",
 )  # fmt: skip
+_SHOWN = Passage(ROW, CONNECTION, _AS_IS)
 _COUNTED = ("bytes_sent", "bytes_acked", "bytes_received", "retrans", "segs_out", "segs_in")
 
 
@@ -110,51 +112,50 @@ def _findings(
 
 def _connections(tracker: Tracker, frame: Frame, lines: np.ndarray) -> np.ndarray:
     """lines: those in use."""
-    rows = tracker.table.rows
     view = np.empty(len(lines), CONNECTION)
-    for name in _AS_IS:
-        view[name] = rows[name][lines]
-    begun = view["opened_ns"] != 0
-    until = np.where(view["closed_ns"], view["closed_ns"], np.uint64(frame.end_ns))
-    view["age_ms"] = np.where(begun, (until - view["opened_ns"]).astype(np.int64) / 1e6, np.nan)
-    last = np.maximum(rows["path_len"][lines].astype(np.int64) - 1, 0)
-    entered = np.where(view["state"] == wire.CLOSE, _over_ns(rows, lines, last), rows["path_ns"][lines, last])
-    view["verdict"] = _verdicts(rows, lines, frame)
-    view["state_ms"] = np.where(entered, (np.uint64(frame.end_ns) - entered).astype(np.int64) / 1e6, np.nan)
-    _fill_measures(view, rows, lines)
-    _fill_queues(view, tracker.sockets, rows["snap"][lines], frame.host.hz)
-    for name in ("opened_ns", "closed_ns", "changed_ns"):
-        view[name][view[name] != 0] += np.uint64(frame.host.realtime_offset_ns)
+    for part in parts(len(lines)):
+        _fill(view[part], tracker.table.rows.take(lines[part]), tracker.sockets, frame)
     return view
 
 
-def _verdicts(rows: np.ndarray, lines: np.ndarray, frame: Frame) -> np.ndarray:
+def _fill(view: np.ndarray, rows: np.ndarray, sockets: np.ndarray, frame: Frame) -> None:
+    """rows: of the same length."""
+    _SHOWN.copy(rows, view, slice(None))
+    begun = view["opened_ns"] != 0
+    until = np.where(view["closed_ns"], view["closed_ns"], np.uint64(frame.end_ns))
+    view["age_ms"] = np.where(begun, (until - view["opened_ns"]).astype(np.int64) / 1e6, np.nan)
+    places, last = np.arange(len(rows)), np.maximum(rows["path_len"].astype(np.int64) - 1, 0)
+    # when CLOSE was entered; 0 = unknown, as the end of a TIME_WAIT is
+    over_ns = np.where(rows["path_state"][places, last] == wire.TIME_WAIT, np.uint64(0), rows["closed_ns"])
+    entered = np.where(view["state"] == wire.CLOSE, over_ns, rows["path_ns"][places, last])
+    view["verdict"] = _verdicts(rows, frame)
+    view["state_ms"] = np.where(entered, (np.uint64(frame.end_ns) - entered).astype(np.int64) / 1e6, np.nan)
+    _fill_measures(view, rows)
+    _fill_queues(view, sockets, rows["snap"], frame.host.hz)
+    for name in ("opened_ns", "closed_ns", "changed_ns"):
+        view[name][view[name] != 0] += np.int64(frame.host.realtime_offset_ns).view(np.uint64)  # may be negative
+
+
+def _verdicts(rows: np.ndarray, frame: Frame) -> np.ndarray:
     """An ended connection's was found when its life was told; how a live one does is looked at now."""
-    verdicts: np.ndarray = rows["verdict"][lines]
-    live = np.flatnonzero(rows["flags"][lines] & TOLD == 0)
-    verdicts[live] = judge(rows.take(lines[live]), frame.end_ns, frame.host.hz, frame.host.reset_reasons)
+    verdicts: np.ndarray = rows["verdict"].copy()
+    live = np.flatnonzero(rows["flags"] & TOLD == 0)
+    verdicts[live] = judge(
+        rows if len(live) == len(rows) else rows.take(live), frame.end_ns, frame.host.hz, frame.host.reset_reasons
+    )
     return verdicts
 
 
-def _over_ns(rows: np.ndarray, lines: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """When CLOSE was entered; 0 = unknown, as the end of a TIME_WAIT is."""
-    waited = rows["path_state"][lines, last] == wire.TIME_WAIT
-    return np.where(waited, np.uint64(0), rows["closed_ns"][lines])
-
-
-def _fill_measures(view: np.ndarray, rows: np.ndarray, lines: np.ndarray) -> None:
-    counted = rows["flags"][lines] & HAS_COUNTERS != 0
+def _fill_measures(view: np.ndarray, rows: np.ndarray) -> None:
+    counted = rows["flags"] & HAS_COUNTERS != 0
     for name in _COUNTED:
-        view[name] = np.where(counted, rows[name][lines], np.nan)
+        view[name] = np.where(counted, rows[name], np.nan)
     for shown, name in (("rtt_us", "srtt_us"), ("rttvar_us", "rttvar_us")):
-        view[shown] = np.where(wire.unknown_rtt(rows["srtt_us"][lines]), np.nan, rows[name][lines])
-    minimum = rows["min_rtt_us"][lines]
-    view["min_rtt_us"] = np.where(wire.unknown_min_rtt(minimum), np.nan, minimum)
-    ssthresh = rows["ssthresh"][lines]
-    view["ssthresh"] = np.where(wire.unknown_ssthresh(ssthresh), np.nan, ssthresh)
+        view[shown] = np.where(wire.unknown_rtt(rows["srtt_us"]), np.nan, rows[name])
+    view["min_rtt_us"] = np.where(wire.unknown_min_rtt(rows["min_rtt_us"]), np.nan, rows["min_rtt_us"])
+    view["ssthresh"] = np.where(wire.unknown_ssthresh(rows["ssthresh"]), np.nan, rows["ssthresh"])
     for name in ("cwnd", "mss"):
-        values = rows[name][lines]
-        view[name] = np.where(values == 0, np.nan, values)
+        view[name] = np.where(rows[name] == 0, np.nan, rows[name])
 
 
 def _fill_queues(view: np.ndarray, sockets: np.ndarray, at: np.ndarray, hz: int) -> None:
@@ -176,7 +177,7 @@ def _focus(tracker: Tracker, frame: Frame, key: Key) -> Focus | None:
     if line < 0:
         return None
     row = tracker.table.rows[line].copy()
-    row["verdict"] = _verdicts(tracker.table.rows, np.array([line]), frame)[0]
+    row["verdict"] = _verdicts(row.reshape(1), frame)[0]
     snap = int(row["snap"])
     offset_ns = frame.host.realtime_offset_ns
     samples = tracker.history.of(key)

@@ -7,10 +7,10 @@ import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.frame import Frame, Snapshot
-from tcpwatch.rows import CLIENT, PORTS, SERVER, UNKNOWN_ROLE
+from tcpwatch.rows import CLIENT, CONNECTION, PORTS, SERVER, UNKNOWN_ROLE
 from tcpwatch.tracker.addresses import halves, hashed
 from tcpwatch.tracker.batch import Batch
-from tcpwatch.tracker.columns import copy
+from tcpwatch.tracker.columns import Passage
 from tcpwatch.tracker.exhaustion import REUSE_AFTER_S, TIME_WAIT_S, project, time_left_s
 from tcpwatch.tracker.offers import Offers, Settings
 
@@ -24,6 +24,8 @@ _HOLDS_PORT = (
     wire.CLOSING, wire.SYN_RECV,
 )  # fmt: skip
 _DESTINATION = ("netns", "laddr", "raddr", "rport", "family")
+_ENDS = Passage(CONNECTION, PORTS, _DESTINATION)
+_OWNER = Passage(CONNECTION, PORTS, ("pid", "comm"))
 _LOW_BITS = np.uint64(0xFFFF)
 
 
@@ -201,7 +203,7 @@ def _describe(
     """members: which of the connections, group by group."""
     if not len(lines):
         return
-    copy(connections, members[new_group], lines, np.arange(len(lines)), _DESTINATION)
+    _ENDS.copy(connections, lines, slice(None), members[new_group])
     opened_ns = connections["opened_ns"][members]
     newest_ns = np.maximum.reduceat(opened_ns, np.flatnonzero(new_group))
     lines["opened_ns"] = newest_ns
@@ -211,4 +213,4 @@ def _describe(
     unknown[group[newest]] = False
     others = np.flatnonzero(owned & unknown[group])
     for at in (others, newest):  # the newest's owner if it is known, else any
-        copy(connections, members[at], lines, group[at], ("pid", "comm"))
+        _OWNER.copy(connections, lines, group[at], members[at])

@@ -5,8 +5,8 @@ import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.frame import Snapshot
-from tcpwatch.rows import CLOSED, FIN_RECEIVED, HAS_COUNTERS, LET_GO, PATH, SERVER, TOLD, UNKNOWN_ROLE
-from tcpwatch.tracker.columns import copy
+from tcpwatch.rows import CLOSED, FIN_RECEIVED, HAS_COUNTERS, LET_GO, PATH, ROW, SERVER, TOLD, UNKNOWN_ROLE
+from tcpwatch.tracker.columns import Passage
 from tcpwatch.tracker.events import COUNTERS, begin_half_open, is_lifeless, note_segments, vanish
 from tcpwatch.tracker.table import Table
 from tcpwatch.tracker.troubles import note_standstill
@@ -15,7 +15,8 @@ _MISSES = 2  # older kernels' iterator may skip a socket while its bucket change
 # A namespace unread for so long is gone. Longer than a TIME_WAIT and the pause between two SYN-ACKs (TCP_RTO_MAX)
 _STALE_NS = 180_000_000_000
 _LIMITS = ("busy_ticks", "rwnd_limited_ticks", "sndbuf_limited_ticks")
-_ENDPOINTS = ("laddr", "raddr", "lport", "rport", "family")
+_MEASURES = Passage(wire.SOCKET, ROW, (*COUNTERS, *_LIMITS, "ca_state", "cgroup", "options", "timeouts"))
+_ENDS = Passage(wire.SOCKET, ROW, ("laddr", "raddr", "lport", "rport", "family"))
 
 
 def fold_snapshot(table: Table, snapshot: Snapshot, named: np.ndarray, hz: int) -> np.ndarray:
@@ -26,7 +27,7 @@ def fold_snapshot(table: Table, snapshot: Snapshot, named: np.ndarray, hz: int) 
     at = _newest(table, sockets, lines)
     lines = _reopened(table, sockets, lines[at], at, snapshot.begin_ns)
     rows = table.rows
-    rows["snap"] = -1
+    rows["snap"][: table.top] = -1
     rows["snap"][lines] = at
     rows["seen_ns"][lines] = snapshot.begin_ns
     rows["missed"][lines] = 0
@@ -59,7 +60,7 @@ def _begin(rows: np.ndarray, sockets: np.ndarray, lines: np.ndarray, at: np.ndar
     """Sockets nobody told us of: opened before we came, or half-open."""
     new = rows["path_len"][lines] == 0
     lines, at = lines[new], at[new]
-    copy(sockets, at, rows, lines, _ENDPOINTS)
+    _ENDS.copy(sockets, rows, lines, at)
     rows["state"][lines] = sockets["state"][at]
     rows["path_len"][lines] = 1
     rows["path_state"][lines, 0] = sockets["state"][at]
@@ -84,7 +85,7 @@ def _refresh(table: Table, snapshot: Snapshot, lines: np.ndarray, at: np.ndarray
     full = (sockets["sort"][at] == wire.FULL) & (state != wire.LISTEN)
     lines, at = lines[full], at[full]
     note_segments(table, lines, sockets["segs_out"][at])
-    copy(sockets, at, rows, lines, (*COUNTERS, *_LIMITS, "ca_state", "cgroup", "options", "timeouts"))
+    _MEASURES.copy(sockets, rows, lines, at)
     note_standstill(rows, snapshot, lines, at, hz)
     fin = np.where(sockets["options"][at] & wire.FIN_RECEIVED, FIN_RECEIVED, 0).astype(np.uint8)
     rows["flags"][lines] |= fin | np.uint8(HAS_COUNTERS)

@@ -14,7 +14,7 @@ class Step:
 
     frame: Frame
     rows: np.ndarray  # (len(frame.events),) intp: each event's line in table; -1: none (a reset for a closed port)
-    table: np.ndarray  # rows.ROW; lines with cookie 0 are free
+    table: np.ndarray  # rows.ROW; lines with cookie 0 are free, and in no snapshot
     lives: np.ndarray  # rows.ROW, copies of the connections that ended and were not told before
     lost: np.ndarray  # (KINDS,) u8, records lost since the previous frame, by kind
     cgroups: Mapping[int, str]

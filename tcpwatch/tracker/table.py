@@ -5,9 +5,11 @@ through a buffer, at half the speed."""
 import numpy as np
 
 from tcpwatch.rows import ROW
-from tcpwatch.tracker.index import Index
+from tcpwatch.tracker.index import Index, distinct
 
 _START = 4096
+_BLANK = np.zeros(1, ROW)
+_BLANK["snap"] = -1
 
 
 class Table:
@@ -16,6 +18,7 @@ class Table:
         self.index = Index(self.rows)
         self._free = np.arange(_START - 1, -1, -1)
         self._free_count = _START
+        self.top = 0  # no line from here on was ever in use: their memory is not touched, so it takes no room
         self._scratch = np.empty(_START, np.int32)
         self.segments_out = 0  # sent by all connections since each was first seen
 
@@ -29,45 +32,46 @@ class Table:
     def find_or_add(self, cookies: np.ndarray, netns: np.ndarray, may_add: np.ndarray | None = None) -> np.ndarray:
         """(n,) intp: each key's line, for keys that may repeat. New lines hold their key and nothing else yet. -1 for a
         cookie of 0, which names no socket, and for unknown keys up to the first place where may_add (n,) holds."""
+        if not cookies.all():
+            named = np.flatnonzero(cookies)
+            lines = np.full(len(cookies), -1)
+            lines[named] = self.find_or_add(cookies[named], netns[named], None if may_add is None else may_add[named])
+            return lines
+        which, last = distinct(cookies, netns)
+        cookies, netns = cookies[last], netns[last]
         lines = self.index.find(cookies, netns)
-        wanted = np.flatnonzero((lines < 0) & (cookies != 0))
-        if may_add is not None and not may_add[wanted].all():
-            added = wanted[may_add[wanted]]
-            self._add(cookies, netns, lines, added)
-            unsure = wanted[~may_add[wanted]]
-            found = self.index.find(cookies[unsure], netns[unsure])
-            self._scratch[lines[added][::-1]] = added[::-1]
-            known = found >= 0
-            unsure, found = unsure[known], found[known]
-            late = self._scratch[found] < unsure
-            lines[unsure[late]] = found[late]
-        elif len(wanted):
-            self._add(cookies, netns, lines, wanted)
-        return lines
+        missing = lines < 0
+        if may_add is None or may_add.all():
+            self._add(cookies, netns, lines, np.flatnonzero(missing))
+            return lines[which]
+        from_ = np.full(len(last), len(which))  # the first place of each where it may be added
+        allowed = np.flatnonzero(may_add)[::-1]
+        from_[which[allowed]] = allowed
+        from_[~missing] = 0
+        self._add(cookies, netns, lines, np.flatnonzero(missing & (from_ < len(which))))
+        return np.where(np.arange(len(which)) >= from_[which], lines[which], -1)
 
     def _add(self, cookies: np.ndarray, netns: np.ndarray, lines: np.ndarray, missing: np.ndarray) -> None:
-        """Fill in `lines` at the positions `missing`."""
-        cookie, space = cookies[missing], netns[missing]
-        order = np.lexsort((space, cookie)) if (space != space[:1]).any() else np.argsort(cookie, kind="stable")
-        cookie, space = cookie[order], space[order]
-        first = np.ones(len(order), bool)
-        first[1:] = (cookie[1:] != cookie[:-1]) | (space[1:] != space[:-1])
-        fresh = self.allocate(int(first.sum()))
-        lines[missing[order]] = fresh[np.cumsum(first) - 1]
-        self.rows["cookie"][fresh] = cookie[first]
-        self.rows["netns"][fresh] = space[first]
+        """Fill in `lines` at the positions `missing`; distinct keys."""
+        if not len(missing):
+            return
+        fresh = self.allocate(len(missing))
+        lines[missing] = fresh
+        self.rows["cookie"][fresh] = cookies[missing]
+        self.rows["netns"][fresh] = netns[missing]
         self.index.add(fresh)
 
     def allocate(self, count: int) -> np.ndarray:
         """(count,) intp: lines full of zeros, not yet in the index."""
-        size = len(self.rows)
-        while self._free_count + size - len(self.rows) < count:
-            size *= 2
-        if size > len(self.rows):
-            self._resize(size)
+        if count > self._free_count:
+            need = len(self) + count
+            size = max(need + need // 8, len(self.rows) + len(self.rows) // 2)  # a few more will come, or many
+            self._resize(-(-size // _START) * _START)
         self._free_count -= count
         lines = self._free[self._free_count : self._free_count + count].copy()
-        self.rows["snap"][lines] = -1
+        if count:
+            self.rows["snap"][lines] = -1
+            self.top = max(self.top, int(lines.max()) + 1)
         return lines
 
     def succeed(self, lines: np.ndarray) -> np.ndarray:
@@ -89,7 +93,7 @@ class Table:
         """Give lines back; each at most once."""
         self.index.remove(lines)
         whole = f"V{ROW.itemsize}"  # as one piece: a structured array is assigned field by field
-        self.rows.view(whole)[lines] = np.zeros(1, ROW).view(whole)
+        self.rows.view(whole)[lines] = _BLANK.view(whole)
         self._free[self._free_count : self._free_count + len(lines)] = lines
         self._free_count += len(lines)
 
@@ -114,19 +118,17 @@ class Table:
         return order, starts
 
     def shrink(self) -> None:
-        """Give back what a burst left behind: halve while the upper half is free. Frees lines, moves none."""
+        """Give back what a burst left behind, if the upper half is free. Frees lines, moves none."""
         used = self.live()
         need = max(int(used[-1]) + 1 if len(used) else 0, _START)
-        size = len(self.rows)
-        while size // 2 >= need:
-            size //= 2
-        if size < len(self.rows):
-            self._resize(size)
+        if need * 2 <= len(self.rows):
+            self._resize(-(-need // _START) * _START)
         self._free[: self._free_count] = -np.sort(-self._free[: self._free_count])  # low lines are handed out first
 
     def _resize(self, size: int) -> None:
         rows, kept = np.zeros(size, ROW), min(size, len(self.rows))
-        words = kept * ROW.itemsize // 8  # NumPy copies structures one by one, words all at once
+        self.top = min(self.top, size)
+        words = self.top * ROW.itemsize // 8  # NumPy copies structures one by one, words all at once
         rows.view(np.uint64)[:words] = self.rows.view(np.uint64)[:words]
         free = self._free[: self._free_count]
         free = np.concatenate([np.arange(size - 1, kept - 1, -1), free[free < size]])

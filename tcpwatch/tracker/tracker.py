@@ -104,10 +104,13 @@ class Tracker:
         self._untold = np.concatenate([self._untold, ended])
         lives = self._tell(frame)
         self.health.note(lives, frame.end_ns)
-        lost = frame.tally["lost"] - self._lost
+        base = frame.tally["lost"] if frame.joins else self._lost
+        lost = frame.tally["lost"] - base
         self._lost = frame.tally["lost"].copy()
         self._remember(frame.end_ns, ended)
-        return Step(frame, lines, self.table.rows, lives, lost, self.cgroups, self.namespaces, self.processes)
+        return Step(
+            frame, lines, self.table.rows[: self.table.top], lives, lost, self.cgroups, self.namespaces, self.processes
+        )
 
     def look_at(self, key: Key | None) -> None:
         """Which connection the next views' Focus describes."""
@@ -156,13 +159,9 @@ class Tracker:
         lives = ended[rows["flags"][ended] & TOLD == 0]
         times = rows["closed_ns"][lives]
         self.pulse.count("closed", np.where(times, times, np.uint64(end_ns)))
-        again = (batch.kind == wire.RETRANSMIT) | (batch.kind == wire.SYNACK_RETRANSMIT)
-        again &= batch.flags & wire.EVENT_REASON == 0  # an errno: the attempt did not even leave
-        at = np.flatnonzero(again)
-        segments = np.where(batch.kind[at] == wire.RETRANSMIT, batch.events["count"][at], 1)
-        self.pulse.count("retransmits", batch.time_ns[at], segments)
-        reset = (batch.kind == wire.RESET_SENT) | (batch.kind == wire.RESET_RECEIVED)
-        self.pulse.count("resets", batch.time_ns[np.flatnonzero(reset)])
+        again, segments = batch.repeats()
+        self.pulse.count("retransmits", batch.time_ns[again], segments)
+        self.pulse.count("resets", batch.time_ns[batch.of_kind(wire.RESET_SENT, wire.RESET_RECEIVED)])
         sent = np.array([self.table.segments_out - self._segments_out], float)
         self.pulse.count("segments_out", np.array([end_ns], np.uint64), sent)
         self._segments_out = self.table.segments_out
@@ -217,7 +216,7 @@ class Tracker:
 
 def _without_releases(batch: Batch) -> tuple[Batch, np.ndarray]:
     """Who let go of a dead socket says whose it was, and is no event in anybody's life."""
-    releases = batch.kind == wire.RELEASED
-    if not releases.any():
+    releases = batch.of_kind(wire.RELEASED)
+    if not len(releases):
         return batch, batch.events[:0]
-    return batch.only(np.flatnonzero(~releases)), batch.events[releases]
+    return batch.only(np.flatnonzero(batch.kind != wire.RELEASED)), batch.events[releases]

@@ -22,17 +22,13 @@ def note_troubles(table: Table, batch: Batch) -> None:
 
 
 def _note_repeats(table: Table, batch: Batch) -> None:
-    """Count segments sent again by their cause; an errno in `reason` means that the attempt did not even leave."""
-    again = (batch.kind == wire.RETRANSMIT) | (batch.kind == wire.SYNACK_RETRANSMIT)
-    again &= batch.flags & wire.EVENT_REASON == 0
-    at = np.flatnonzero(again)
+    """Count segments sent again by their cause."""
+    at, segments = batch.repeats()
     if not len(at):
         return
     lines, rows = batch.lines[at], table.rows
     newest = table.last_of_each(lines)
     rows["again_ns"][lines[newest]] = batch.time_ns[at[newest]]
-    # a SYN-ACK's `count` is how often it has been repeated so far
-    segments = np.where(batch.kind[at] == wire.RETRANSMIT, batch.events["count"][at], 1)
     places, which = np.unique(lines * len(wire.CAUSES) + batch.events["cause"][at], return_inverse=True)
     line, cause = np.divmod(places, len(wire.CAUSES))
     total = rows["causes"][line, cause] + np.bincount(which, segments)
@@ -41,7 +37,9 @@ def _note_repeats(table: Table, batch: Batch) -> None:
 
 def _note_resets(table: Table, batch: Batch) -> None:
     """The newest reset of each connection."""
-    at = np.flatnonzero((batch.kind == wire.RESET_SENT) | (batch.kind == wire.RESET_RECEIVED))
+    at = batch.of_kind(wire.RESET_SENT, wire.RESET_RECEIVED)
+    if not len(at):
+        return
     at = at[table.last_of_each(batch.lines[at])]
     lines, rows = batch.lines[at], table.rows
     rows["reset_ns"][lines] = batch.time_ns[at]

@@ -5,11 +5,11 @@ import asyncio
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -17,16 +17,18 @@ from textual.screen import Screen
 
 from tcpwatch.errors import TcpwatchError, UsageError
 from tcpwatch.tracker.view import Focus, Key, View
+from tcpwatch.tui.columns import Role
 from tcpwatch.tui.desk import Desk
-from tcpwatch.tui.feed import Feed
+from tcpwatch.tui.feed import Feed, Recorder
 from tcpwatch.tui.palette import DARK, LIGHT, SIXTEEN_DARK, SIXTEEN_LIGHT, Palette, default_theme
 from tcpwatch.tui.place import Place
+from tcpwatch.tui.status import MESSAGE_SECONDS
 
 if TYPE_CHECKING:
     from tcpwatch.filter import Filter
+    from tcpwatch.replay.player import Player
 
 Export = Callable[[View, np.ndarray, str], str]
-Record = Callable[[], tuple[bool, str]]
 Companion = Callable[[Callable[[str], object]], None]
 
 
@@ -48,9 +50,10 @@ class Announcement(Message):
 class TcpwatchApp(App[None]):
     """feed: where views come from. expression: the filter to begin with; raises FilterError where it has a fault.
     loader: which way the probes came in. theme: dark, light, or a name of Textual's; raises UsageError where there is
-    none of that name. export: (view, indices into its connections, expression) -> what to tell the user. record: starts
-    or stops -> (whether it records now, what to tell the user). companion: called once the screen is there, with a
-    function that tells the user something, on any thread. seconds: how long it runs; None: until the user quits."""
+    none of that name. export: (view, indices into its connections, expression) -> what to tell the user. recorder:
+    of what the feed brings. player: the feed, where it plays a recording. companion: called once the screen is there,
+    with a function that tells the user something, on any thread. seconds: how long it runs; None: until the user
+    quits."""
 
     TITLE = "tcpwatch"
     ENABLE_COMMAND_PALETTE = True
@@ -69,21 +72,21 @@ class TcpwatchApp(App[None]):
         loader: str = "",
         theme: str | None = None,
         export: Export | None = None,
-        record: Record | None = None,
+        recorder: Recorder | None = None,
+        player: "Player | None" = None,
         companion: Companion | None = None,
         seconds: float | None = None,
     ) -> None:
         colour = "NO_COLOR" not in os.environ
         super().__init__(ansi_color=None if colour else True)
-        self.feed, self.loader, self.export, self.record = feed, loader, export, record
+        self.feed, self.loader, self.export, self.recorder, self.player = feed, loader, export, recorder, player
         self.view: View | None = None
-        self.paused = self.with_closed = self.recording = False
+        self.paused = self.with_closed = False
         self.ended = ""
         self.expression = ""
         self.filter: Filter | None = None
         self.set_filter(expression)
         self._looked_at: Focus | None = None
-        self._recording_since = 0.0
         self._companion = companion
         self._seconds = seconds
         self.animation_level = "none"
@@ -124,6 +127,11 @@ class TcpwatchApp(App[None]):
         """On any thread."""
         self.post_message(NewView())
 
+    async def on_event(self, event: events.Event) -> None:
+        if self.player is not None and isinstance(event, events.InputEvent):
+            self.player.give_way()
+        await super().on_event(event)
+
     def _end_on_signals(self) -> None:
         """Textual gives the terminal back only when the app ends, not when the process is killed."""
         loop = asyncio.get_running_loop()
@@ -132,9 +140,22 @@ class TcpwatchApp(App[None]):
                 loop.add_signal_handler(number, self.exit)
 
     def on_announcement(self, announcement: Announcement) -> None:
-        self.desk.status.say((announcement.text, "info"), seconds=30.0)
+        self.tell(announcement.text, "info", seconds=30.0)
+
+    def tell(self, text: str, role: Role = "bright", seconds: float = MESSAGE_SECONDS) -> None:
+        """Something the user should read, wherever he is."""
+        for place in {self.desk, self.screen}:
+            if isinstance(place, Place):
+                place.tell(text, role, seconds)
+
+    @property
+    def still(self) -> bool:
+        """Time stands on the screen, because the user wants it to, or because there is no more."""
+        return self.paused if self.player is None else self.player.transport().still
 
     def on_new_view(self) -> None:
+        if self.recorder is not None and (fault := self.recorder.fault()):
+            self.tell(fault, "bad", seconds=30.0)
         view = self.feed.latest()
         if self.feed.error is not None:
             self._end_of_source(self.feed.error)
@@ -159,6 +180,7 @@ class TcpwatchApp(App[None]):
         """The screen on top shows the present view; those under it do when they are on top again."""
         if isinstance(self.screen, Place):
             self.screen.update()
+            self.screen.update_transport()
 
     def set_filter(self, expression: str) -> None:
         """From now on only what the expression picks is shown; "": everything. Raises FilterError, and changes
@@ -193,6 +215,9 @@ class TcpwatchApp(App[None]):
         return None
 
     def action_pause(self) -> None:
+        if self.player is not None:
+            self.player.toggle()
+            return
         self.paused = not self.paused
         if not self.paused and (newest := self.feed.latest()) is not None:
             self.view = newest
@@ -206,14 +231,9 @@ class TcpwatchApp(App[None]):
 
     def toggle_recording(self) -> str:
         """Start or stop; what to tell the user."""
-        if self.record is None:
-            return "recording is not available here"
-        self.recording, said = self.record()
-        self._recording_since = time.monotonic()
-        return said
-
-    def recorded_ns(self) -> int:
-        return int((time.monotonic() - self._recording_since) * 1e9)
+        if self.recorder is None:
+            return "this is a recording already" if self.player else "recording is not available here"
+        return self.recorder.toggle()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         yield SystemCommand("Theme", "Choose the colours", self.action_change_theme)
@@ -248,7 +268,8 @@ def run(
     loader: str = "",
     theme: str | None = None,
     export: Export | None = None,
-    record: Record | None = None,
+    recorder: Recorder | None = None,
+    player: "Player | None" = None,
     companion: Companion | None = None,
     seconds: float | None = None,
 ) -> None:
@@ -263,7 +284,8 @@ def run(
             loader=loader,
             theme=theme,
             export=export,
-            record=record,
+            recorder=recorder,
+            player=player,
             companion=companion,
             seconds=seconds,
         )

@@ -10,7 +10,6 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from tcpwatch.errors import FilterError, TcpwatchError
-from tcpwatch.tui.columns import Role
 from tcpwatch.tui.filterbar import FilterBar
 from tcpwatch.tui.page import TablePage
 from tcpwatch.tui.place import Place
@@ -101,27 +100,24 @@ class Desk(Place):
     def action_closed(self) -> None:
         self.app.with_closed = not self.app.with_closed
         self.update()
-        self._say("closed connections are shown, marked ×" if self.app.with_closed else "closed connections are hidden")
+        self.tell("closed connections are shown, marked ×" if self.app.with_closed else "closed connections are hidden")
 
     def action_export(self) -> None:
         shown = self.page.table.shown if isinstance(self.page, TablePage) else None
         if self.app.export is None or shown is None or shown.rows is not shown.view.connections:
-            self._say("export is not available here", "warn")
+            self.tell("export is not available here", "warn")
             return
         try:
-            self._say(self.app.export(shown.view, shown.order, self.app.expression))
+            self.tell(self.app.export(shown.view, shown.order, self.app.expression))
         except (TcpwatchError, OSError) as error:
-            self._say(f"not exported: {error}", "bad")
+            self.tell(f"not exported: {error}", "bad")
 
     def action_record(self) -> None:
         try:
-            self._say(self.app.toggle_recording())
+            self.tell(self.app.toggle_recording())
         except (TcpwatchError, OSError) as error:
-            self._say(f"not recorded: {error}", "bad")
+            self.tell(f"not recorded: {error}", "bad")
         self.pulse.refresh()
-
-    def _say(self, text: str, role: Role = "bright") -> None:
-        self.status.say((text, role))
 
     def action_filter(self) -> None:
         self.bar.open(self.app.expression)
@@ -148,7 +144,7 @@ class Desk(Place):
             return
         self._close_bar()
         if self.app.filter is not None and self.app.filter.notes:
-            self._say(self.app.filter.notes[0])
+            self.tell(self.app.filter.notes[0])
 
     @on(FilterBar.Dropped)
     def _filter_dropped(self) -> None:

@@ -52,7 +52,7 @@ class Detail(Place):
         focus = self.app.focus_on(self.key)
         width = max(40, self.size.width - 4)
         self.lines.show(_page(view, focus, width, self.size.height) if focus else _waiting(view, self.key))
-        self.status.show("❚❚ PAUSED" if self.app.paused else "live")
+        self.status.show("❚❚ PAUSED" if self.app.still else "replay" if self.app.player else "live")
 
     def action_back(self) -> None:
         self.app.look_away()
@@ -62,7 +62,7 @@ def _waiting(view: View, key: Key) -> list[Line]:
     """What the table knows already; the rest comes with the feed's next view."""
     at = connections.place(view, view.connections, key)
     if at is None:
-        return [[("This connection is gone, and nothing of its history is kept. Esc leads back.", "plain")]]
+        return [[("This connection is not there now, and nothing of its history is kept. Esc leads back.", "plain")]]
     rows = view.connections
     parts = (cells.endpoint("l"), cells.endpoint("r"), cells.state, cells.process)
     head = [piece for draw in parts for piece in (draw(view, rows, at, 60), ("   ", "plain"))]

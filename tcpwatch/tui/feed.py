@@ -1,5 +1,5 @@
 """What the terminal asks of a session: the newest view, and news of the next one. Knows nothing of Textual, so that a
-session can be built against it without loading a terminal."""
+session can be built against it without loading a terminal; and how it has a session recorded."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -24,3 +24,16 @@ class Feed(Protocol):
 
     def stop(self) -> None:
         """End the session; no view comes after this."""
+
+
+class Recorder(Protocol):
+    """Writes what the feed brings to a file, while the user wants it. All methods may be called on the UI's thread."""
+
+    def toggle(self) -> str:
+        """Start or stop; what to tell the user. Raises TcpwatchError or OSError where it cannot start."""
+
+    def progress(self) -> tuple[int, int] | None:
+        """(how long it has recorded, ns; bytes written); None: it does not record."""
+
+    def fault(self) -> str:
+        """Why it stopped by itself, told once; "" otherwise."""

@@ -27,9 +27,24 @@ _KEYS = (
     ("t", "show closed connections too, marked ×"),
     ("Space", "pause: the picture stands still, nothing is missed meanwhile"),
     ("Tab  1-9", "the other views"),
+    ("r", "start or stop recording into a file here: ● REC with its time and size; quitting ends it well"),
     ("e", "write the connections shown to a file, as JSON lines"),
     ("Ctrl-P", "commands: themes, light and dark"),
     ("?  q", "this page / quit"),
+)
+_REPLAY = (
+    ("Space", "play, or pause; at the end: again from the beginning"),
+    ("← →", "a second back or on; with Shift ten, with Ctrl a minute"),
+    (",  .", "a frame (what the kernel told at a time) back or on; it pauses there"),
+    ("[ ]  - +", "slower, faster: 0.25x to 1000x and max, as fast as possible; Backspace: 1x"),
+    ("", "above 10x less is looked at of each second: findings come up to 10 s later, curves are coarser"),
+    ("n  N", "next mark, previous mark"),
+    (":", "go to a time: 14:02:11, 2026-11-21 14:02, +30s, -1m30s, 40%; or click on the line"),
+    ("<  >", "the beginning, the end; the end of a file that still grows is followed"),
+    ("◆ ◇ •  ✕ ▲ ?", "a finding of high, medium, low harm / resets / many retransmits at once / events lost"),
+    ("━ ─ ┄", "played / to come / before what this picture knows: facts since the time that is said; what"),
+    ("", "happened earlier is –, or ≥ where a number could only be more, until there was time to read it"),
+    ("", "Times of day are of your time zone; ages and the like are by the recording's clock"),
 )
 _COLUMNS = (
     ("RTT", "smoothed round-trip time; MIN RTT: the lowest the kernel remembers"),
@@ -89,16 +104,19 @@ class Guide(Place):
 
     def on_resize(self) -> None:
         probes = self.app.view.probes if self.app.view else ()
-        self.lines.show(page(probes, max(40, self.size.width - 4)))
+        self.lines.show(page(probes, max(40, self.size.width - 4), replay=self.app.player is not None))
 
     def action_back(self) -> None:
         self.app.pop_screen()
 
 
-def page(probes: tuple[Probe, ...], width: int) -> list[Line]:
+def page(probes: tuple[Probe, ...], width: int, replay: bool = False) -> list[Line]:
     """All lines of help, wrapped to `width`."""
     lines: list[Line] = []
-    for title, entries in (("KEYS", _KEYS), ("NUMBERS", _COLUMNS), ("SIGNS", _SIGNS)):
+    parts = (("REPLAY", _REPLAY if replay else ()), ("KEYS", _KEYS), ("NUMBERS", _COLUMNS), ("SIGNS", _SIGNS))
+    for title, entries in parts:
+        if not entries:
+            continue
         lines += [[(title, "title")], *(line for key, text in entries for line in _entry(key, text, width)), ()]
     return [*lines, [("PROBES", "title")], *(line for probe in probes for line in _probe(probe, width))]
 

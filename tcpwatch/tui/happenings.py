@@ -123,18 +123,18 @@ def _sign(view: View, rows: np.ndarray, i: int) -> Cell:
     return sign_of(int(view.events["kind"][i]))[0], "fresh" if fresh else "plain"
 
 
-def _first(view: View) -> int:
-    """The number, counted from the session's start, of the oldest event the view holds."""
-    return view.events_total - len(view.events)
+_NAMED_BY = ("time_ns", "cookie", "netns", "kind", "old_state", "new_state", "lport", "rport")
 
 
 def _name(view: View, rows: np.ndarray, i: int) -> Hashable:
-    return _first(view) + i
+    """Not by its number: that of a recording's events depends on where the picture begins."""
+    return tuple(int(view.events[i][field]) for field in _NAMED_BY)
 
 
 def _place(view: View, rows: np.ndarray, name: Hashable) -> int | None:
-    index = name - _first(view) if isinstance(name, int) else -1
-    return index if 0 <= index < len(rows) else None
+    wanted = name if isinstance(name, tuple) else (0,)
+    at = np.flatnonzero(view.events["time_ns"] == np.uint64(wanted[0]))
+    return next((i for i in at.tolist() if _name(view, rows, i) == name), None)
 
 
 def _key(rows: np.ndarray, i: int) -> Key | None:

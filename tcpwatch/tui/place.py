@@ -1,14 +1,20 @@
-"""What all screens have in common: below the smallest size that can be laid out they say so, and nothing else."""
+"""What all screens have in common: below the smallest size that can be laid out they say so, and nothing else; and the
+transport of a replay."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from textual.actions import SkipAction
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tcpwatch.tui import transport
+from tcpwatch.tui.columns import Role
 from tcpwatch.tui.lines import Line, strip
+from tcpwatch.tui.status import MESSAGE_SECONDS, Status
 
 if TYPE_CHECKING:
     from tcpwatch.tui.app import TcpwatchApp
@@ -43,11 +49,33 @@ class Place(Screen[None]):
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (LEAST_WIDTH, "-broad")]  # noqa: RUF012 - Textual declares the type
     VERTICAL_BREAKPOINTS = [(0, "-low"), (LEAST_HEIGHT, "-high")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = transport.BINDINGS
+
+    app: "TcpwatchApp"
+    bar_below: transport.TransportBar | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="whole"):
             yield from self.compose_place()
+            if self.app.player is not None:
+                self.bar_below = transport.TransportBar(self.app.player, self.tell)
+                yield self.bar_below
         yield TooSmall()
+
+    def update_transport(self) -> None:
+        if self.bar_below is not None:
+            self.bar_below.line.look()
+
+    def action_play(self, wish: str, amount: int = 0) -> None:
+        """A key of the transport."""
+        if self.bar_below is None:
+            raise SkipAction
+        self.bar_below.obey(wish, amount)
+
+    def tell(self, text: str, role: Role = "bright", seconds: float = MESSAGE_SECONDS) -> None:
+        """Something the user should read, in the last line but the transport's."""
+        for status in self.query(Status):
+            status.say((text, role), seconds)
 
     def compose_place(self) -> ComposeResult:
         """The widgets of this screen."""

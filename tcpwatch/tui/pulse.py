@@ -110,10 +110,7 @@ def _identity(app: "TcpwatchApp", width: int) -> list[Cell]:
 
 def _words(app: "TcpwatchApp", view: View | None) -> list[tuple[int, Cell]]:
     """(how soon it may go, what it says)"""
-    signs: list[tuple[int, Cell]] = [
-        (0, ("❚❚ PAUSED" if app.paused else "", "warn")),
-        (0, (f"● REC {units.uptime(app.recorded_ns())}" if app.recording else "", "bad")),
-    ]
+    signs: list[tuple[int, Cell]] = [(0, ("❚❚ PAUSED" if app.still else "", "warn")), *_recorded(app)]
     if view is None:
         return [(1, ("tcpwatch", "info")), *signs]
     attached = sum(p.attached for p in view.probes)
@@ -127,9 +124,17 @@ def _words(app: "TcpwatchApp", view: View | None) -> list[tuple[int, Cell]]:
             1 if missing else 2,
             (f"{'▲' if missing else '✓'} {attached}/{len(view.probes)} probes", "warn" if missing else "good"),
         ),
-        (4, (f"up {units.uptime(view.time_ns - view.started_ns)}", "dim")),
+        (4, ("replay", "info") if app.player else (f"up {units.uptime(view.time_ns - view.started_ns)}", "dim")),
         *signs,
     ]
+
+
+def _recorded(app: "TcpwatchApp") -> list[tuple[int, Cell]]:
+    """`● REC 00:03:12  1.2 MB`"""
+    progress = app.recorder.progress() if app.recorder else None
+    if progress is None:
+        return []
+    return [(0, (f"● REC {units.uptime(progress[0])}", "bad")), (2, (units.size(progress[1]), "dim"))]
 
 
 def _counts(view: View) -> list[tuple[str, str, Role]]:

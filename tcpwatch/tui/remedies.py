@@ -70,7 +70,7 @@ def explained(view: View, line: int) -> list[Line]:
 
 def _title(one: np.void) -> str:
     to = words.endpoint(one["raddr"].tobytes(), int(one["rport"]))
-    said = f"{words.address(one['laddr'].tobytes())} → {to}: {units.whole(float(one['used']))} ports used"
+    said = f"{words.address(one['laddr'].tobytes())} → {to}: {_ports(float(one['used']))} used"
     if one["reusable"]:
         said += f", {one['reusable']:,.0f} of them may be reused"
     return f"{said}; {_ends(float(one['exhausted_s']), float(one['taken']))}"
@@ -96,8 +96,18 @@ def _wider(view: View, line: int, present: str) -> str:
     more = (high - low + 1 != _WIDEST[1] - _WIDEST[0] + 1) * max(0, low - _WIDEST[0] + _WIDEST[1] - high)
     if not more:
         return "it is as wide as it can be"
-    times = f"{(ports + more) / ports:.1f}× as many" if ports else "more than none"
-    return f"{_outlook(view, line, more=more)} with {_WIDEST[0]}-{_WIDEST[1]}: {ports + more:,.0f} ports, {times}"
+    times = f"{_times((ports + more) / ports)} as many" if ports else "more than none"
+    return f"{_outlook(view, line, more=more)} with {_WIDEST[0]}-{_WIDEST[1]}: {_ports(ports + more)}, {times}"
+
+
+def _ports(count: float) -> str:
+    """`1 port`, `28,232 ports`."""
+    return units.whole(count) + (" port" if count == 1 else " ports")
+
+
+def _times(ratio: float) -> str:
+    """`2.3×`, `701×`."""
+    return f"{ratio:.1f}×" if ratio < 9.95 else f"{ratio:,.0f}×"
 
 
 def _reuse(view: View, line: int, settings: dict[str, str]) -> str:
@@ -113,7 +123,7 @@ def _addresses(view: View, line: int) -> str:
     one = view.ports[line]
     if isnan(float(one["ports"])):
         return units.UNKNOWN
-    said = f"{_outlook(view, line, more=float(one['ports']))} with one more, of {one['ports']:,.0f} ports"
+    said = f"{_outlook(view, line, more=float(one['ports']))} with one more, of {_ports(float(one['ports']))}"
     lasting = float(one["taken"]) * TIME_WAIT_S
     if lasting > one["ports"] > 0:
         said += f"; the present rate needs {ceil(lasting / float(one['ports']))} in all"
@@ -126,7 +136,7 @@ def _pooling(view: View, line: int) -> str:
         return "keep-alive or a pool: no new port per request"
     held, fewer = rate * TIME_WAIT_S, rate * TIME_WAIT_S / _REQUESTS
     return (
-        f"{_outlook(view, line, rate=1 / _REQUESTS)} with {_REQUESTS} requests per connection: {fewer:,.0f} ports "
+        f"{_outlook(view, line, rate=1 / _REQUESTS)} with {_REQUESTS} requests per connection: {_ports(round(fewer))} "
         f"held for {TIME_WAIT_S} s, not {held:,.0f}"
     )
 
@@ -135,6 +145,8 @@ def _late_bind(view: View, one: np.void) -> str:
     ports = view.ports
     ours = (ports["netns"] == one["netns"]) & (ports["laddr"] == one["laddr"]).all(1)
     others, total = int(np.count_nonzero(ours)), float(ports["used"][ours].sum())
+    if others < 2:
+        return "no other destination shares these ports: programs that bind() an address would not change that"
     return (
         f"{total:,.0f} → {one['used']:,.0f} ports count: programs that bind() an address share the range among "
         f"{others:,} destinations, but for IP_BIND_ADDRESS_NO_PORT"

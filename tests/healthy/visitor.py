@@ -102,6 +102,7 @@ def outlive(address: str, count: int) -> None:
     pool = [sock for join in (join_nginx, join_redis, join_postgres) for sock in join(address, count)]
     print("held", flush=True)
     for sock in pool:
+        sock.settimeout(None)  # the servers live for as long as the whole day takes
         while sock.recv(1 << 16):  # postgres says why it leaves
             pass
         sock.close()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Any, Self
@@ -35,7 +36,7 @@ class Watch:
         self.records: list[Record] = []
         self.narration = ""
         self.garbage = ""  # the first line on stdout that is no record
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self.process = subprocess.Popen(
             [*COMMAND, *arguments, "--format", "jsonl"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
@@ -80,9 +81,14 @@ class Watch:
             reader.join()
 
     def _wait(self, done: Callable[[], bool], what: str) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: done() or self.garbage or self.process.poll() is not None, DEADLINE_S)
-            came = done()
+        give_up = time.monotonic() + DEADLINE_S
+        while True:
+            over = self.garbage or not any(map(threading.Thread.is_alive, self._readers)) or time.monotonic() > give_up
+            with self._lock:
+                came = done()
+            if came or over:
+                break
+            time.sleep(0.02)  # not at each record: `done` may look at all of them
         assert not self.garbage, self.garbage
         assert came, f"waited {what}; {len(self.records)} came\n{self.narration}" + "\n".join(
             map(str, self.records[:99])
@@ -91,11 +97,8 @@ class Watch:
     def _read(self, pipe: IO[bytes], take: Callable[[str], None]) -> None:
         with pipe:
             for line in pipe:
-                with self._changed:
+                with self._lock:
                     take(line.decode())
-                    self._changed.notify_all()
-        with self._changed:
-            self._changed.notify_all()
 
     def _record(self, line: str) -> None:
         try:

@@ -66,7 +66,7 @@ def without_clang(tmp_path: Path, root: Path) -> Machine:
 def test_nothing_missing_is_silent(whole: Machine) -> None:
     """No word, and apt-get is not touched."""
     whole.put_apt()
-    done = whole.setup()
+    done = whole.setup("live")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert not whole.asked()
 
@@ -74,7 +74,7 @@ def test_nothing_missing_is_silent(whole: Machine) -> None:
 def test_what_is_missing_is_said_and_installed(without_clang: Machine) -> None:
     """Only that, after the package lists are fresh: a bare machine has none."""
     without_clang.put_apt()
-    done = without_clang.setup()
+    done = without_clang.setup("live")
     assert (done.returncode, done.stderr) == (0, "")
     assert "installing clang " in done.stdout
     update, install = without_clang.asked()
@@ -82,9 +82,15 @@ def test_what_is_missing_is_said_and_installed(without_clang: Machine) -> None:
     assert install.endswith(" install --no-install-recommends clang")
 
 
+def test_recordings_need_no_compiler(without_clang: Machine) -> None:
+    """`make demo` on a laptop: nothing is asked for that only the kernel needs."""
+    done = without_clang.setup()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_without_apt_it_names_the_packages(without_clang: Machine) -> None:
     """Other distributions have them under similar names."""
-    done = without_clang.setup()
+    done = without_clang.setup("live")
     assert done.returncode == 1
     assert "missing: clang" in done.stderr
     assert "no apt-get" in done.stderr
@@ -94,7 +100,7 @@ def test_without_root_and_sudo_it_says_what_to_run_as_root(without_clang: Machin
     """Nothing is tried that cannot work."""
     without_clang.put_apt()
     without_clang.put("id", "#!/bin/bash\necho 1000\n")
-    done = without_clang.setup()
+    done = without_clang.setup("live")
     assert done.returncode == 1
     assert "As root: apt-get install clang" in done.stderr
     assert not without_clang.asked()
@@ -105,7 +111,7 @@ def test_without_root_it_goes_through_sudo(without_clang: Machine) -> None:
     without_clang.put_apt()
     without_clang.put("id", "#!/bin/bash\necho 1000\n")
     without_clang.put("sudo", f'#!/bin/bash\necho sudo >> {without_clang.calls}\nexec "$@"\n')
-    done = without_clang.setup()
+    done = without_clang.setup("live")
     assert done.returncode == 0
     assert "through sudo" in done.stdout
     assert without_clang.asked()[::2] == ["sudo", "sudo"]
@@ -114,7 +120,7 @@ def test_without_root_it_goes_through_sudo(without_clang: Machine) -> None:
 def test_a_failing_apt_is_quoted(without_clang: Machine) -> None:
     """Its own words and ours: no network is the usual reason."""
     without_clang.put_apt("#!/bin/bash\necho E: Temporary failure resolving\nexit 100\n")
-    done = without_clang.setup()
+    done = without_clang.setup("live")
     assert done.returncode == 1
     assert "E: Temporary failure resolving" in done.stderr
     assert "apt-get could not install: clang" in done.stderr
@@ -124,7 +130,7 @@ def test_a_failing_apt_is_quoted(without_clang: Machine) -> None:
 def test_a_package_that_does_not_help_is_not_asked_for_twice(without_clang: Machine) -> None:
     """apt-get is content and clang is still not there: say so instead of failing later."""
     without_clang.put_apt('#!/bin/bash\necho "$*" >> {calls}\n')
-    done = without_clang.setup()
+    done = without_clang.setup("live")
     assert done.returncode == 1
     assert "still it cannot be used from here: clang" in done.stderr
     assert len(without_clang.asked()) == 2
@@ -144,7 +150,7 @@ def test_an_unfit_python_is_named_first(whole: Machine, python: str | None, said
     (whole.here / "python3").unlink()
     if python:
         whole.put("python3", python)
-    done = whole.setup()
+    done = whole.setup("live")
     assert done.returncode == 1
     assert said in done.stderr
     assert not whole.asked()

@@ -6,13 +6,12 @@ from collections import Counter
 import pytest
 
 from tcpwatch.scenarios import SCENARIOS
-from tcpwatch.scenarios.stage import End
+from tcpwatch.scenarios.stage import ENDS, End
 
-from .shown import Shown
+from .shown import N, Shown
 
-N = 23
-TRIES = 3  # SYNs of a client that is never answered
-ENDS: tuple[End, End] = ("client", "server")
+TRIES = 3  # SYNs of a client that is never answered, at the least: it tries on for as long as its trouble is looked at
+EXPIRES_S = 6.0  # a half-open connection, at the soonest, where the queue is full (reqsk_timer_handler): 1 + 2 + 4 s
 CALLED = "SYN_SENT"
 CUT_CALLER, CUT_CALLED = "SYN_SENT ESTABLISHED", "SYN_RECV ESTABLISHED"
 FIRST, SECOND = CUT_CALLER + " FIN_WAIT1 FIN_WAIT2 TIME_WAIT", CUT_CALLED + " CLOSE_WAIT LAST_ACK"
@@ -30,6 +29,8 @@ FAILED = {
     "out_of_ports": "EADDRNOTAVAIL",
     "out_of_ports_time_wait": "EADDRNOTAVAIL",
     "given_up": "",
+    "handshake_unfinished": "ETIMEDOUT",
+    "handshake_unfinished_fast_open": "ETIMEDOUT",
 }
 CUT = {
     "reset_by_peer_at_once": ("ECONNRESET", ""),
@@ -43,10 +44,17 @@ CUT = {
     "timed_out_retransmitting_idle": ("ETIMEDOUT", ""),
     "timed_out_keepalive": ("ETIMEDOUT", ""),
     "stalled_zero_window": ("ETIMEDOUT", ""),
+    "handshake_unfinished_fast_open": ("ETIMEDOUT", "ETIMEDOUT"),
+    "reset_by_us": ("EPIPE", ""),
+    "aborted": ("ECONNABORTED", "ECONNRESET"),
+    "unclear": ("", ""),
 }
-OVERFLOWN: dict[tuple[End, str], int] = {
-    ("server", "TcpExtListenOverflows"): TRIES * N,
-    ("server", "TcpExtListenDrops"): TRIES * N,
+# Where it ends with neither a goodbye from both sides nor in mid-connection
+PATHS: dict[tuple[str, End], str] = {
+    ("handshake_unfinished_fast_open", "client"): CALLED,
+    ("handshake_unfinished_fast_open", "server"): "SYN_RECV",
+    ("reset_by_us", "client"): CUT_CALLER + " CLOSE_WAIT",
+    ("reset_by_us", "server"): CUT_CALLED + " FIN_WAIT1 FIN_WAIT2",
 }
 # How much a counter grows in the client's and in the server's namespace
 COUNTED: dict[str, dict[tuple[End, str], int]] = {
@@ -62,10 +70,8 @@ COUNTED: dict[str, dict[tuple[End, str], int]] = {
     "refused_by_firewall": {("server", "TcpOutRsts"): 0, ("client", "TcpAttemptFails"): N},
     "rejected_by_firewall": {("server", "TcpInSegs"): 0},
     "unreachable": {("server", "TcpInSegs"): 0},
-    "no_answer": {("client", "TcpExtTCPSynRetrans"): 2 * N, ("server", "TcpInSegs"): 0},
+    "no_answer": {("server", "TcpInSegs"): 0},
     "slow_handshake": {("client", "TcpExtTCPSynRetrans"): N, ("server", "TcpPassiveOpens"): N},
-    "accept_queue_full": OVERFLOWN,
-    "accept_queue_full_later": OVERFLOWN,
     "syn_queue_full": {("server", "TcpExtListenOverflows"): 0, ("server", "TcpPassiveOpens"): 0},
     "syn_queue_full_flood": {("server", "TcpPassiveOpens"): 0, ("server", "TcpExtSyncookiesSent"): 0},
     "reset_by_peer_at_once": {("server", "TcpExtTCPAbortOnData"): N, ("server", "TcpOutRsts"): N},
@@ -77,12 +83,14 @@ COUNTED: dict[str, dict[tuple[End, str], int]] = {
     "timed_out_retransmitting_idle": {("client", "TcpExtTCPAbortOnTimeout"): N},
     "timed_out_keepalive": {
         ("client", "TcpExtTCPAbortOnTimeout"): N,
-        ("client", "TcpExtTCPKeepAlive"): 6 * N,
         ("client", "TcpRetransSegs"): 0,
     },
     "stalled_zero_window": {("client", "TcpExtTCPAbortOnTimeout"): N, ("server", "TcpExtTCPToZeroWindowAdv"): N},
-    "sender_buffer_limited": {("client", "TcpRetransSegs"): 0},
-    "application_limited": {("client", "TcpRetransSegs"): 0},
+    "handshake_unfinished": {("server", "TcpPassiveOpens"): 0, ("client", "TcpAttemptFails"): N},
+    "handshake_unfinished_fast_open": {("server", "TcpExtTCPFastOpenPassive"): N, ("client", "TcpAttemptFails"): N},
+    "reset_by_us": {("server", "TcpExtTCPAbortOnData"): N, ("server", "TcpOutRsts"): N},
+    "aborted": {("client", "TcpOutRsts"): N, ("server", "TcpEstabResets"): N},
+    "unclear": {("client", "TcpOutRsts"): 0},
 }
 # Sockets in these states at the scene "trouble"
 STANDING: dict[str, dict[tuple[End, str], int]] = {
@@ -94,6 +102,8 @@ STANDING: dict[str, dict[tuple[End, str], int]] = {
     "half_closed_lingering": {("server", "CLOSE_WAIT"): N, ("client", "FIN_WAIT2"): N},
     "half_closed_lingering_long": {("server", "CLOSE_WAIT"): N, ("client", "FIN_WAIT2"): N},
     "timed_out_keepalive": {("client", "ESTABLISHED"): N, ("server", "ESTABLISHED"): N},
+    "handshake_unfinished": {("client", "SYN_SENT"): N, ("server", "SYN_RECV"): N},
+    "handshake_unfinished_fast_open": {("client", "SYN_SENT"): N, ("server", "SYN_RECV"): N},
 }
 
 
@@ -121,7 +131,7 @@ def test_the_processes_met_the_errors(shown: dict[str, Shown], name: str) -> Non
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_lives_take_their_course(shown: dict[str, Shown], name: str) -> None:
     """One life each, of the process that had it, through the states that this story goes through."""
-    for end in SCENARIOS[name].ends:
+    for end in SCENARIOS[name].verdicts:
         lives = shown[name].told(end)
         connections = getattr(shown[name].happened, end)
         owners = Counter((one.pid, one.comm) for one in connections)
@@ -131,6 +141,8 @@ def test_the_lives_take_their_course(shown: dict[str, Shown], name: str) -> None
 
 
 def path_of(name: str, end: End) -> str:
+    if (name, end) in PATHS:
+        return PATHS[name, end]
     if name in FAILED:
         return CALLED
     if name in CUT:
@@ -157,12 +169,31 @@ def test_ss_sees_the_trouble(shown: dict[str, Shown], name: str) -> None:
     assert {(end, state): looks[end].count(state) for end, state in STANDING[name]} == STANDING[name]
 
 
-@pytest.mark.parametrize("name", [name for name in SCENARIOS if name.startswith(("no_answer", "re", "unreachable"))])
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if "unreachable" in name or name.endswith("by_firewall")])
 def test_the_firewall_counts_the_same(shown: dict[str, Shown], name: str) -> None:
-    """Every SYN was rejected; of three SYNs each, all were dropped."""
-    numbers = shown[name].happened.numbers
-    assert numbers.get("rejected", N) == N
-    assert numbers.get("dropped", TRIES * N) == TRIES * N
+    """Every SYN was rejected."""
+    assert shown[name].happened.numbers["rejected"] == N
+
+
+def test_every_try_was_dropped(shown: dict[str, Shown]) -> None:
+    """Each SYN, by the firewall's own count."""
+    silence = shown["no_answer"]
+    assert silence.happened.numbers["dropped"] == N + silence.rose("client", "TcpExtTCPSynRetrans") >= TRIES * N
+
+
+@pytest.mark.parametrize("name", ["accept_queue_full", "accept_queue_full_later"])
+def test_every_try_found_the_queue_full(shown: dict[str, Shown], name: str) -> None:
+    """Each SYN, by the server's own count."""
+    one = shown[name]
+    tries = N + one.rose("client", "TcpExtTCPSynRetrans")
+    assert one.rose("server", "TcpExtListenOverflows") == one.rose("server", "TcpExtListenDrops") == tries >= TRIES * N
+
+
+def test_no_probe_was_answered(shown: dict[str, Shown]) -> None:
+    """All of them, and the reset with which each connection was given up, were dropped."""
+    gone = shown["timed_out_keepalive"]
+    probes = gone.rose("client", "TcpExtTCPKeepAlive")
+    assert gone.happened.numbers["dropped"] == probes + N >= 7 * N
 
 
 def test_cookies_are_what_the_flood_and_the_clients_asked_for(shown: dict[str, Shown]) -> None:
@@ -174,23 +205,36 @@ def test_cookies_are_what_the_flood_and_the_clients_asked_for(shown: dict[str, S
     assert flood.rose("server", "TcpExtTCPReqQFullDoCookies") == flood.rose("server", "TcpExtSyncookiesSent")
 
 
-@pytest.mark.parametrize(("name", "turns"), [("syn_queue_full", 1), ("syn_queue_full_flood", 2)])
-def test_without_cookies_each_syn_has_a_place_or_is_dropped(shown: dict[str, Shown], name: str, turns: int) -> None:
-    """The SYNs of every client among them. A flood goes on while the first half-open ones expire, and fills their
-    places."""
+@pytest.mark.parametrize("name", ["syn_queue_full", "syn_queue_full_flood"])
+def test_without_cookies_each_syn_has_a_place_or_is_dropped(shown: dict[str, Shown], name: str) -> None:
+    """The SYNs of every client among them. The flood goes on while half-open ones expire, and fills their places."""
     one = shown[name]
     held = one.looks["trouble"]["server"].count("SYN_RECV")
-    taken = one.happened.numbers["syns"] + TRIES * N - one.rose("server", "TcpExtTCPReqQFullDrop")
-    assert 8 <= held <= taken <= turns * held
+    tries = N + one.rose("client", "TcpExtTCPSynRetrans")
+    taken = one.happened.numbers["syns"] + tries - one.rose("server", "TcpExtTCPReqQFullDrop")
+    assert 8 <= held <= taken <= held * (1 + one.lasted_s / EXPIRES_S)
+    assert tries >= TRIES * N
     assert one.rose("server", "TcpExtListenDrops") == one.rose("server", "TcpExtTCPReqQFullDrop")
 
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name.startswith("lossy_path")])
 def test_what_was_lost_was_sent_again(shown: dict[str, Shown], name: str) -> None:
-    """As many retransmissions as drops, or a few more; every connection has some of them."""
+    """As many retransmissions as drops, and those that the receiver calls needless; every connection has some."""
     dropped, again = shown[name].happened.numbers["dropped"], shown[name].rose("client", "TcpRetransSegs")
-    assert 5 * N < dropped <= again < 2 * dropped
+    assert 5 * N < dropped <= again <= dropped + needless(shown[name])
     assert min(life["retrans"] for life in shown[name].told("client")) >= 5
+
+
+@pytest.mark.parametrize("name", ["receiver_limited", "sender_buffer_limited", "application_limited"])
+def test_where_nothing_was_lost_what_was_sent_again_was_needless(shown: dict[str, Shown], name: str) -> None:
+    """A busy machine acknowledges late."""
+    assert shown[name].happened
+    assert shown[name].rose("client", "TcpRetransSegs") == needless(shown[name])
+
+
+def needless(shown: Shown) -> int:
+    """Segments that the server got twice."""
+    return sum(shown.rose("server", f"TcpExtTCPDSACK{which}Sent") for which in ("Old", "Ofo"))
 
 
 @pytest.mark.parametrize(
@@ -207,8 +251,13 @@ def test_ss_names_the_limit(shown: dict[str, Shown], name: str, word: str, share
 
 
 def test_bbr_is_not_slowed_by_loss_as_cubic_is(shown: dict[str, Shown]) -> None:
-    """The same path, the same load: what the two scenarios are shown for."""
-    seconds = {
-        name: max(life["duration_us"] for life in shown[name].told("client")) for name in shown if "path_" in name
-    }
-    assert seconds["lossy_path_bbr"] < seconds["lossy_path_cubic"]
+    """The same path, the same load: what the two scenarios are shown for. By what each may have under way, which a busy
+    machine changes less than the time it takes."""
+    assert window(shown["lossy_path_bbr"]) > 3 * window(shown["lossy_path_cubic"])
+
+
+def window(shown: Shown) -> float:
+    """cwnd of its 23 connections, of the one in the middle."""
+    assert shown.happened
+    lines = [line for line in shown.looks["trouble"]["client"].sockets if line.state == "ESTABLISHED"]
+    return sorted(line.numbers["cwnd"] for line in lines)[N // 2]

@@ -12,7 +12,8 @@ import numpy as np
 from tcpwatch import rows, wire
 from tcpwatch.filter import parse
 from tcpwatch.frame import Frame, Host, Snapshot
-from tcpwatch.text.writer import FaceName, FormatName, Writer
+from tcpwatch.records.selection import FaceName
+from tcpwatch.text.writer import FormatName, Writer
 from tcpwatch.tracker.step import Step
 
 BEGIN_NS, END_NS = 500_000_000_000, 500_050_000_000

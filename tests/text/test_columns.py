@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from tcpwatch import wire
-from tcpwatch.text.writer import FaceName
+from tcpwatch.records.selection import FaceName
 
 from .build import BEGIN_NS, NETNS, OFFSET_NS, event, step, written
 from .test_lives import life

@@ -12,11 +12,12 @@ from hypothesis.extra import numpy as arrays
 
 from tcpwatch import rows, wire
 from tcpwatch.frame import Frame, Host, Snapshot
-from tcpwatch.text import records
-from tcpwatch.text.jsonl import JsonLines
-from tcpwatch.text.lines import Decimal, Fixed, digits, join
-from tcpwatch.text.parts import Number, Records, group
-from tcpwatch.text.writer import FaceName, FormatName
+from tcpwatch.records import contract
+from tcpwatch.records.jsonl import JsonLines
+from tcpwatch.records.lines import Decimal, Fixed, digits, join
+from tcpwatch.records.parts import Number, Records, group
+from tcpwatch.records.selection import FaceName
+from tcpwatch.text.writer import FormatName
 from tcpwatch.tracker.step import Step
 
 from .build import END_NS, HOST, event, step, table_of, told, written
@@ -56,9 +57,9 @@ def steps(draw: st.DrawFn) -> Step:
 
 def everything(what: Step) -> list[tuple[FaceName, Records]]:
     return [
-        ("events", records.events(what, slice(None))),
-        ("life", records.lives(what, slice(None))),
-        ("snapshot", records.sockets(what, slice(None))),
+        ("events", contract.events(what, slice(None))),
+        ("life", contract.lives(what, slice(None))),
+        ("snapshot", contract.sockets(what, slice(None))),
     ]
 
 
@@ -73,7 +74,7 @@ def test_json_says_what_the_records_hold(what: Step) -> None:
         parsed = [json.loads(line) for line in lines]
         assert len(parsed) == batch.size
         for number, record in enumerate(parsed):
-            assert tuple(record) == records.KEYS[face]
+            assert tuple(record) == contract.KEYS[face]
             assert record == {key: columns[key][number] for key in record}
 
 
@@ -126,7 +127,7 @@ def test_more_lines_than_fit_into_one_page(form: FormatName) -> None:
 
 def test_csv_has_a_header_even_without_records() -> None:
     """So that what reads it knows the columns."""
-    for face, keys in records.KEYS.items():
+    for face, keys in contract.KEYS.items():
         text = written(face, "csv", step()).decode()  # type: ignore[arg-type]
         assert next(csv.reader(io.StringIO(text))) == list(keys)
 

@@ -8,7 +8,8 @@ import pytest
 
 from tcpwatch import rows, wire
 from tcpwatch.filter import parse
-from tcpwatch.text.writer import FaceName, Writer
+from tcpwatch.records.selection import FaceName
+from tcpwatch.text.writer import Writer
 
 from .build import BEGIN_NS, END_NS, NETNS, event, step, told, written
 from .test_lives import life

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tcpwatch.rows import ROW
+from tcpwatch.tracker.index import distinct
 from tcpwatch.tracker.table import Table
 
 KEYS = st.tuples(st.integers(1, 300), st.integers(1, 2))
@@ -98,3 +99,29 @@ def test_the_newest_of_each() -> None:
     order, starts = table.grouped(lines)
     groups = [group.tolist() for group in np.split(order, starts[1:])]
     assert sorted(groups) == [[0, 2, 5], [1, 4], [3]]
+
+
+def test_keys_are_numbered_without_sorting() -> None:
+    """Equal keys have one number, others another, each with its last place; those that meet in a slot, too."""
+    chance = np.random.default_rng(23)
+    for spread in (3, 300, 1 << 62):
+        cookies = chance.integers(1, spread + 1, 5000).astype(np.uint64) * np.uint64(chance.integers(1, 4))
+        netns = chance.integers(1, 3, 5000).astype(np.uint32)
+        which, last = distinct(cookies, netns)
+        keys = list(zip(cookies.tolist(), netns.tolist()))
+        expected = {key: place for place, key in enumerate(keys)}
+        assert last.tolist() == sorted(expected.values())
+        assert [int(last[number]) for number in which] == [expected[key] for key in keys]
+
+
+def test_free_lines_are_in_no_snapshot() -> None:
+    """Nobody who looks for the lines of a snapshot's sockets finds one that is free."""
+    table = Table()
+    lines = table.find_or_add(np.arange(1, 24, dtype=np.uint64), np.ones(23, np.uint32))
+    table.rows["snap"][lines] = np.arange(23)
+    table.release(lines[::2])
+    assert (table.rows["snap"][: table.top] >= 0).sum() == 11
+    table.find_or_add(np.arange(100, 10_100, dtype=np.uint64), np.ones(10_000, np.uint32))
+    assert (table.rows["snap"][: table.top] >= 0).sum() == 11
+    assert table.top <= len(table.rows)
+    assert not table.rows["cookie"][table.top :].any()

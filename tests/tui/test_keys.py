@@ -250,7 +250,7 @@ async def test_details_of_a_connection_without_history_say_so() -> None:
         assert "its history comes with the next picture" in h.text()
         assert "SYN_SENT" in h.lines()[0]
         await h.next(ROWS[ROWS["cookie"] == 0])
-        assert "This connection is gone" in h.text()
+        assert "This connection is not there now" in h.text()
 
 
 async def test_space_stops_the_picture_and_starts_it_again() -> None:
@@ -374,7 +374,7 @@ class _Exporting(TcpwatchApp):
     def __init__(
         self, feed: picture.Still, expression: str = "", *, loader: str = "", theme: str | None = None
     ) -> None:
-        super().__init__(feed, expression, loader=loader, theme=theme, export=self._out, record=self._turn)
+        super().__init__(feed, expression, loader=loader, theme=theme, export=self._out, recorder=self)
         self.on = False
 
     def _out(self, view: View, chosen: np.ndarray, expression: str) -> str:
@@ -382,9 +382,15 @@ class _Exporting(TcpwatchApp):
             raise BadInput("nothing to write")
         return f"wrote {len(chosen)} of {len(view.connections)} where {expression}"
 
-    def _turn(self) -> tuple[bool, str]:
+    def toggle(self) -> str:
         self.on = not self.on
-        return self.on, "recording to x.tcpw" if self.on else "recorded"
+        return "recording to x.tcpw" if self.on else "recorded"
+
+    def progress(self) -> tuple[int, int] | None:
+        return (192 * 10**9, 1_234_567) if self.on else None
+
+    def fault(self) -> str:
+        return ""
 
 
 async def test_e_exports_what_is_shown() -> None:
@@ -401,7 +407,8 @@ async def test_r_records_with_a_sign() -> None:
     """A recording nobody sees is a full disk."""
     async with hand(ROWS, app=_Exporting) as h:
         await h.press("r")
-        assert "● REC 00:00:0" in h.text()
+        assert "● REC 00:03:12  1.2 MB" in h.text()
+        assert "recording to x.tcpw" in h.text()
         await h.press("r")
         assert "● REC" not in h.text()
 

@@ -88,9 +88,24 @@ async def test_remedies_are_told_in_numbers() -> None:
     assert "never exhausted: 20,000 in TIME_WAIT would serve again after 1 s each" in said
     assert "never exhausted with one more, of 28,232 ports; the present rate needs 2 in all" in said
     assert "never exhausted with 10 requests per connection: 3,600 ports held for 60 s, not 36,000" in said
-    assert "20,100 → 20,100 ports count" in said
+    assert "no other destination shares these ports" in said
     assert "ip_local_port_range 32768 60999" in said
     assert outlook_s(view, 0) < 60
+
+
+async def test_remedies_count_as_people_do() -> None:
+    """One port is no ports; of large ratios the tenths say nothing; ports are shared where there are others."""
+    view = with_ports(connections((4, 1, 0), (5, 22, 0)))
+    narrow = {**dict(view.settings[int(view.ports["netns"][0])]), "net.ipv4.ip_local_port_range": "40000 40091"}
+    settings = {int(view.ports["netns"][0]): narrow}
+    view.ports["ports"] = 92
+    line = int(np.flatnonzero(view.ports["raddr"][:, 15] == 4)[0])
+    said = "\n".join(
+        "".join(text for text, _ in line) for line in explained(dataclasses.replace(view, settings=settings), line)
+    )
+    assert "1 port used;" in said
+    assert "64,512 ports, 701× as many" in said
+    assert "23 → 1 ports count: programs that bind() an address share the range among 2 destinations" in said
 
 
 async def test_a_filter_picks_destinations_and_changes_no_count() -> None:

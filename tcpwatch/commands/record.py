@@ -1,0 +1,30 @@
+"""`tcpwatch record`: a session into a file, for another day or another machine."""
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from tcpwatch.commands import sources
+from tcpwatch.commands.ending import Ending
+from tcpwatch.record.orders import STDOUT
+from tcpwatch.record.recorder import Recorder
+
+if TYPE_CHECKING:
+    from tcpwatch.commands.sources import Origin
+    from tcpwatch.filter import Filter
+
+
+def run(options: Namespace, _expression: str, _wanted: "Filter | None") -> int:
+    recorder = Recorder(options)  # first: nothing should be attached for an order that makes no sense
+    ending = Ending(options.duration, recorded=bool(options.recording), stdout=options.output == STDOUT)
+    source = sources.recorded(options.recording) if options.recording else _watched(options)
+    ending.governs(source)
+    sources.announce(source)
+    recorder.run(source, ending.due)
+    return sources.finish(source)
+
+
+def _watched(options: Namespace) -> "Origin":
+    from tcpwatch.kernel.source import Pace
+
+    # Snapshots as often as the screen has them: a recording should answer whatever somebody may ask later
+    return sources.watched(options, None, Pace(tick=0.1, share=0.02), time_wait=True)

@@ -1,0 +1,80 @@
+"""`tcpwatch live` and `tcpwatch replay`: the terminal UI, on the kernel or on a recording."""
+
+import os
+import socket
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from tcpwatch.commands import sources
+from tcpwatch.errors import UsageError
+from tcpwatch.tracker.tracker import Tracker
+
+if TYPE_CHECKING:
+    from tcpwatch.filter import Filter
+    from tcpwatch.tui.app import Companion
+
+
+def run(options: Namespace, expression: str, _wanted: "Filter | None") -> int:
+    """The filter can be changed at any time, so none of it is left to the kernel."""
+    return replay(options, expression) if options.recording else live(options, expression)
+
+
+def live(options: Namespace, expression: str, companion: "Companion | None" = None) -> int:
+    _require_terminal()
+    from tcpwatch.kernel.source import Pace
+    from tcpwatch.live import Session
+    from tcpwatch.tape import Tape
+    from tcpwatch.text import export
+    from tcpwatch.tui.app import run as show
+
+    source = sources.watched(options, None, Pace(tick=0.2), time_wait=True)
+    tape = Tape(socket.gethostname())
+    session = Session(source, tracker(options), tape)
+    session.start()
+    show(
+        session,
+        expression,
+        loader="core",
+        theme=options.theme,
+        seconds=options.duration,
+        export=export.connections,
+        recorder=tape,
+        companion=companion,
+    )
+    return 0
+
+
+def replay(options: Namespace, expression: str) -> int:
+    from tcpwatch.replay.player import open_player
+
+    if options.recording == sources.STDIN:
+        raise UsageError("a pipe cannot be played back and forth", "save it to a file first")
+    _require_terminal()
+    from tcpwatch.text import export
+    from tcpwatch.tui.app import run as show
+
+    player = open_player(options.recording, options.nat_timeout)
+    player.start()
+    show(
+        player,
+        expression,
+        theme=options.theme,
+        seconds=options.duration,
+        export=export.connections,
+        player=player,
+    )
+    return 0
+
+
+def tracker(options: Namespace) -> Tracker:
+    return Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000, nat_timeout_s=options.nat_timeout)
+
+
+def _require_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "the live view needs a terminal", "use tcpwatch events, life or snapshot where the output goes elsewhere"
+        )
+    if not sys.stderr.isatty():
+        os.dup2(sys.stdout.fileno(), sys.stderr.fileno())  # Textual draws on stderr

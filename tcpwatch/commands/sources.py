@@ -1,0 +1,124 @@
+"""Where do a command's frames come from? From the kernel, or with --from from a recording; what had to be left out of
+either is said here."""
+
+import os
+import stat
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from tcpwatch import wire
+from tcpwatch.errors import BadInput, NotPermitted, UsageError
+from tcpwatch.frame import Frame
+from tcpwatch.narration import say
+
+if TYPE_CHECKING:
+    from tcpwatch.filter import Filter
+    from tcpwatch.kernel.source import KernelSource, Pace
+    from tcpwatch.recording.source import RecordedSource
+
+    Origin = KernelSource | RecordedSource
+
+STDIN = "-"
+
+
+def watched(options: Namespace, wanted: "Filter | None", pace: "Pace", time_wait: bool) -> "KernelSource":
+    """The kernel, attached, with what it can decide of the filter left to it."""
+    from tcpwatch.kernel import namespaces
+    from tcpwatch.kernel.programs import Knobs
+    from tcpwatch.kernel.source import KernelSource
+
+    netns = namespaces.resolve(options.netns)
+    known = {netns: namespaces.Place(netns, options.netns)} if "/" in options.netns else {}
+    if wanted is None:
+        knobs = Knobs(want_netns=netns, want_time_wait=time_wait)
+    else:
+        knobs = Knobs(
+            want_family=wanted.kernel.family,
+            want_netns=netns or wanted.kernel.netns,
+            want_lport_min=wanted.kernel.lport_min,
+            want_lport_max=wanted.kernel.lport_max,
+            want_rport_min=wanted.kernel.rport_min,
+            want_rport_max=wanted.kernel.rport_max,
+            want_time_wait=time_wait,
+        )
+    source = KernelSource(options.ring_mb << 20, knobs, pace, known)
+    _admit_blindness(source, netns)
+    return source
+
+
+def announce(source: "Origin") -> None:
+    programs = getattr(source, "programs", None)
+    if programs is not None:
+        attached = sum(probe.attached for probe in programs.probes)
+        say(f"tcpwatch: watching ({attached} of {len(programs.probes)} probes), Ctrl-C ends")
+
+
+def recorded(name: str) -> "RecordedSource":
+    """name: of a file or a named pipe; "-": standard input. Raises BadInput."""
+    from tcpwatch.recording.reader import Recording, Stream
+    from tcpwatch.recording.source import RecordedSource
+
+    if name == STDIN:
+        if sys.stdin.isatty():
+            raise UsageError("a recording cannot be typed", "tcpwatch ... --from - < FILE, or --from FILE")
+        return RecordedSource(Stream(sys.stdin.buffer))
+    try:
+        if stat.S_ISFIFO(os.stat(name).st_mode):
+            return RecordedSource(Stream(open(name, "rb")))
+    except OSError as error:
+        raise BadInput(f"cannot read {name}: {error.strerror}") from error
+    return RecordedSource(Recording(name))
+
+
+def account(source: "Origin", frame: Frame | None) -> int:
+    """After the last frame, if there was one: what was lost, and what of a recording was left out. The exit code."""
+    if frame is not None:
+        _summarise(source, frame)
+    return finish(source)
+
+
+def finish(source: "Origin") -> int:
+    """What of a recording was left out is said; the exit code."""
+    return 0 if hasattr(source, "programs") else admit_gaps(source)
+
+
+def _summarise(source: "Origin", frame: Frame) -> None:
+    seen, lost = (frame.tally[column] - source.tally_before[column] for column in ("seen", "lost"))
+    delivered = int(source.delivered[wire.SHOWN_KINDS].sum())
+    # where a recording was ended early, or breaks off, what was seen last lies behind its end
+    said = (
+        f"{seen[wire.SHOWN_KINDS].sum()} events seen, {delivered} delivered" if frame.final else f"{delivered} events"
+    )
+    say(f"tcpwatch: {said}, {lost[wire.SHOWN_KINDS].sum()} lost")
+    programs = getattr(source, "programs", None)
+    interrupted = programs.interrupted if programs else 0
+    if lost.sum() > interrupted:
+        say("tcpwatch: the ring was too small for the load: use a larger --ring-mb, or filter by port or namespace")
+    if interrupted:
+        say(
+            f"tcpwatch: {interrupted} of them interrupted a hook, and the kernel runs none within itself; nothing helps"
+        )
+
+
+def admit_gaps(source: "RecordedSource") -> int:
+    """The exit code: that of a bad input file where it is damaged. That its end is missing is said, and is no fault: it
+    may still be written to."""
+    recording = source.recording
+    if recording.dropped:
+        say(f"tcpwatch: {recording.dropped}")
+    elif not recording.complete and not source.stopped:
+        say("tcpwatch: the recording was not brought to its end: up to a second may be missing there")
+    return BadInput.exit_code if recording.is_damaged else 0
+
+
+def _admit_blindness(source: "KernelSource", netns: int) -> None:
+    """A namespace that cannot be read must not look empty. Raises NotPermitted where it is the one asked for."""
+    count, refused = source.unreadable()
+    if not refused:
+        return
+    reason = next(iter(refused.values()))
+    if netns in refused:
+        source.close()
+        raise NotPermitted(f"the sockets of that network namespace cannot be listed: {reason}", "run as root")
+    say(f"tcpwatch: the sockets of {len(refused)} of {count} network namespaces cannot be listed: {reason}")
