@@ -6,6 +6,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
 
 from bench.bcc_route import BccRing
 from bench.event import Event
@@ -45,6 +48,12 @@ def life(image: Path, batch: int, per_second: int) -> float:
     return track(image, batch, per_second, Tracker())
 
 
+def unjudged(image: Path, batch: int, per_second: int) -> float:
+    """As `life`, but that no verdict is found: what they cost is the difference."""
+    with patch("tcpwatch.tracker.tracker.judge", lambda rows, *_: np.zeros(len(rows), np.uint8)):
+        return track(image, batch, per_second, Tracker())
+
+
 def screen(image: Path, batch: int, per_second: int) -> float:
     """The same as the TUI has it."""
     return track(image, batch, per_second, Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000))
@@ -74,7 +83,7 @@ def bcc(image: Path, batch: int, per_second: int) -> float:
     return speed(feed, ring.consumer(), batch, 0, CALLBACK_RECORDS)
 
 
-ROUTES = {route.__name__: route for route in (decode, life, screen, libbpf, bcc)}
+ROUTES = {route.__name__: route for route in (decode, life, unjudged, screen, libbpf, bcc)}
 
 
 def speed(feed: Feed, consume: Consume, batch: int, warm: int, counted: int) -> float:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from bench import progress
-from bench.figures import Figure, Result, at_least, ratios
+from bench.figures import Figure, Result, at_least, at_most, ratios
 from bench.scale import Scale
 from bench.workshop import ROOT
 
@@ -13,6 +13,7 @@ _TICK, _REAL = 28_500, 285_000
 _ROUTES = {
     "decode": "Rings.drain: records as an array",
     "life": "Rings.drain and Tracker.fold, as `life` and `events` have it",
+    "unjudged": "the same without verdicts",
     "screen": "Rings.drain and Tracker.fold, as the TUI has it",
     "libbpf": "libbpf's ring_buffer, ctypes callback, dict",
     "bcc": "bcc's ring_buffer_consume, callback, dict",
@@ -35,6 +36,8 @@ def measure(scale: Scale) -> Result:
         Figure(f"the tracker's route against {peer}'s callback", ratios(rates[_OURS], rates[peer, _FULL, _FAST]))
         for peer in ("bcc", "libbpf")
     ]
+    with_verdicts, without = rates[_OURS], rates["unjudged", _FULL, _FAST]
+    figures.append(Figure("what verdicts add", [b / a - 1 for a, b in zip(with_verdicts, without)], "", at_most(0.1)))
     how = (
         "A BPF program (bench/feed.bpf.c) puts records of tcpwatch's own layout into four rings of 8 MB, for the "
         "callbacks into one of 32 MB: the lives of loopback connections, 64 of them abreast, each one new; then the "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tcpwatch.commands import sources
 from tcpwatch.errors import UsageError
+from tcpwatch.narration import say
 from tcpwatch.tracker.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def live(options: Namespace, expression: str, companion: "Companion | None" = No
         recorder=tape,
         companion=companion,
     )
+    if tape.ending:
+        say(f"tcpwatch: {tape.ending}")
     return 0
 
 

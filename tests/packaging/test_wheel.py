@@ -57,12 +57,12 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path, tree: Path) -
 
 
 def test_the_wheel_names_its_dependencies(wheel: Path) -> None:
-    """numpy, textual and lark; everything else is an extra."""
+    """Four; everything else is an extra."""
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = email.message_from_bytes(archive.read(name))
     needed = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
-    assert sorted(line.split("<")[0].split(">")[0] for line in needed) == ["lark", "numpy", "textual"]
+    assert sorted(line.split("<")[0].split(">")[0] for line in needed) == ["lark", "numpy", "textual", "zstandard"]
     assert metadata["Requires-Python"] == ">=3.11"
 
 
