@@ -8,6 +8,7 @@ _PACKAGES = {
     "tcplife": "libbpf-tools",
     "tcpstates": "libbpf-tools",
     "iperf3": "iperf3",
+    "tcpdump": "tcpdump",
     "ss": "iproute2",
     "ip": "iproute2",
     "sysctl": "procps",

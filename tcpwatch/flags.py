@@ -37,6 +37,17 @@ class Parser(ArgumentParser):
 def parse(argv: Sequence[str]) -> Namespace:
     """The options of a command, all of which are there whatever the command. Raises UsageError; --help and --version
     end the program."""
+    arguments = _with_command(list(argv))
+    command = arguments[0]
+    if command not in COMMANDS:
+        return _overview().parse_args(arguments)
+    parser = Parser(prog=f"tcpwatch {command}", description=COMMANDS[command], epilog=_epilog(command))
+    _add_options(parser, command)
+    return parser.parse_args(arguments[1:], Namespace(command=command, filter="", words=[], recording=""))
+
+
+def _overview() -> ArgumentParser:
+    """For --help and --version of the whole."""
     parser = Parser(
         prog="tcpwatch",
         description="Every TCP connection of this machine, live, from the kernel.",
@@ -46,13 +57,8 @@ def parse(argv: Sequence[str]) -> Namespace:
     parser.add_argument("--version", action="version", version=f"tcpwatch {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
-        _add_options(commands.add_parser(name, help=purpose, description=purpose, epilog=_epilog(name)), name)
-    arguments = _with_command(list(argv))
-    if arguments[0] not in COMMANDS:
-        return parser.parse_args(arguments)
-    options = Namespace(command=arguments[0], filter="", words=[], recording="")
-    # not through the parser above: it would answer for the command's options, and send users to the wrong --help
-    return commands.choices[arguments[0]].parse_args(arguments[1:], options)
+        commands.add_parser(name, help=purpose)
+    return parser
 
 
 def _epilog(command: str) -> str:

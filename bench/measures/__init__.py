@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from bench.figures import Result
-from bench.measures import bulk, connect, decode, events, flood, losses, screen, snapshot, start
+from bench.measures import bulk, connect, decode, events, flood, losses, record, replay, screen, snapshot, start
 from bench.scale import Scale
 
 MEASURES: Mapping[str, Callable[[Scale], Result]] = {
@@ -11,9 +11,11 @@ MEASURES: Mapping[str, Callable[[Scale], Result]] = {
     "events": events.measure,
     "bulk": bulk.measure,
     "losses": losses.measure,
+    "record": record.measure,
     "decode": decode.measure,
     "snapshot": snapshot.measure,
     "screen": screen.measure,
     "flood": flood.measure,
     "start": start.measure,
+    "replay": replay.measure,
 }

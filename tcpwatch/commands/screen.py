@@ -1,10 +1,11 @@
 """`tcpwatch live` and `tcpwatch replay`: the terminal UI, on the kernel or on a recording."""
 
+import gc
 import os
 import socket
 import sys
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tcpwatch.commands import sources
 from tcpwatch.errors import UsageError
@@ -12,8 +13,12 @@ from tcpwatch.narration import say
 from tcpwatch.tracker.tracker import Tracker
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tcpwatch.filter import Filter
+    from tcpwatch.tracker.view import View
     from tcpwatch.tui.app import Companion
+    from tcpwatch.tui.feed import Feed
 
 
 def run(options: Namespace, expression: str, _wanted: "Filter | None") -> int:
@@ -26,23 +31,12 @@ def live(options: Namespace, expression: str, companion: "Companion | None" = No
     from tcpwatch.kernel.source import Pace
     from tcpwatch.live import Session
     from tcpwatch.tape import Tape
-    from tcpwatch.text import export
-    from tcpwatch.tui.app import run as show
 
     source = sources.watched(options, None, Pace(tick=0.2), time_wait=True)
     tape = Tape(socket.gethostname())
     session = Session(source, tracker(options), tape)
     session.start()
-    show(
-        session,
-        expression,
-        loader="core",
-        theme=options.theme,
-        seconds=options.duration,
-        export=export.connections,
-        recorder=tape,
-        companion=companion,
-    )
+    _show(session, options, expression, loader="core", recorder=tape, companion=companion)
     if tape.ending:
         say(f"tcpwatch: {tape.ending}")
     return 0
@@ -54,20 +48,26 @@ def replay(options: Namespace, expression: str) -> int:
     if options.recording == sources.STDIN:
         raise UsageError("a pipe cannot be played back and forth", "save it to a file first")
     _require_terminal()
-    from tcpwatch.text import export
-    from tcpwatch.tui.app import run as show
-
     player = open_player(options.recording, options.nat_timeout)
     player.start()
-    show(
-        player,
-        expression,
-        theme=options.theme,
-        seconds=options.duration,
-        export=export.connections,
-        player=player,
-    )
+    _show(player, options, expression, player=player)
     return 0
+
+
+def _show(feed: "Feed", options: Namespace, expression: str, **more: Any) -> None:
+    """Until the user quits. feed: at work already, while the screen is loaded. more: what else tui.app.run takes."""
+    gc.disable()  # several hundred modules, whose objects all stay: neither now nor later is there garbage among them
+    from tcpwatch.tui.app import run as show
+
+    gc.freeze()
+    gc.enable()
+    show(feed, expression, theme=options.theme, seconds=options.duration, export=_export, **more)
+
+
+def _export(view: "View", shown: "np.ndarray", expression: str) -> str:
+    from tcpwatch.text import export  # with the contract of records: not before somebody writes some
+
+    return export.connections(view, shown, expression)
 
 
 def tracker(options: Namespace) -> Tracker:

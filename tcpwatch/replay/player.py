@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _SLICE_NS = 20_000_000  # a piece of work, between two looks at what the user wants
 _BREATH_S = 0.005  # between two pieces of what is not urgent
 _GIVE_WAY_NS = 250_000_000  # to a face that answers a key, with what is not urgent
+_GIVE_WAY_AT_FIRST_NS = 1_000_000_000  # ... or that is being loaded, and draws its first screen
 _REFINED_UP_TO = 10.0  # the speed: faster than that it would not catch up
 _BETWEEN_NS = 100_000_000  # views, at least
 _REST = 1.5  # ... and so many times what the last one took
@@ -69,6 +70,7 @@ class Player:
         self._thread = threading.Thread(target=self._run, name="player", daemon=True)
 
     def start(self) -> None:
+        self._quiet_until_ns = self._now() + _GIVE_WAY_AT_FIRST_NS
         self._thread.start()
 
     def latest(self) -> View | None:

@@ -52,6 +52,8 @@ class Scan:
             self._thread.join()
 
     def _run(self) -> None:
+        while (quiet_s := self._quiet_s()) and not self._over.wait(quiet_s):
+            pass
         try:
             recording, tracker = self._begin()
         except (TcpwatchError, OSError) as error:

@@ -22,7 +22,11 @@ def judge(rows: np.ndarray, now_ns: int, hz: int, reasons: tuple[str, ...]) -> n
     ended = rows["flags"] & shape.CLOSED != 0
     fine = ended & _ended_well(rows)
     verdicts[fine] = CLEAN
-    rest = np.flatnonzero(~fine & (ended | _may_ail(rows, hz)))
+    doubtful = ended & ~fine
+    live = np.flatnonzero(~ended)
+    if len(live):
+        doubtful[live] = _may_ail(rows if len(live) == len(rows) else rows.take(live), hz)
+    rest = np.flatnonzero(doubtful)
     if len(rest):
         verdicts[rest] = judge_by_rules(rows.take(rest), now_ns, hz, reasons)
     return verdicts

@@ -1,10 +1,11 @@
 """Do the loads do what the measures believe they do?"""
 
 import subprocess
+from pathlib import Path
 
 import numpy as np
 
-from bench import load
+from bench import load, past
 from bench.consumers import RING_BYTES
 from bench.crowd import Crowd
 from bench.feed import Feed
@@ -15,6 +16,7 @@ from tcpwatch import wire
 from tcpwatch.frame import Frame, Host
 from tcpwatch.kernel.libbpf import make_ring
 from tcpwatch.kernel.rings import Rings
+from tcpwatch.recording.source import open_recording
 from tcpwatch.tracker.tracker import Tracker
 
 PAIRS = 23
@@ -112,3 +114,17 @@ def test_a_full_ring_leaves_no_gap_in_the_story(workshop: Workshop) -> None:
     times_ns = np.concatenate(taken)["time_ns"].astype(np.int64)
     assert len(taken[0]) == first
     assert (np.diff(times_ns) == 1).all()
+
+
+def test_the_past_is_a_whole_recording(workshop: Workshop, tmp_path: Path) -> None:
+    """Every life in it begins and ends, the standing connections are there to the end, and nothing was lost."""
+    path = tmp_path / "past.tcpw"
+    events = past.record(workshop.feed(), path, events=23 * RECORDS, per_second=28_500)
+    source, tracker = open_recording(path), Tracker()
+    lives = sum(len(tracker.fold(frame).lives) for frame in source.frames())
+    source.close()
+    assert (source.recording.complete, source.recording.dropped) == (True, None)
+    assert int(source.delivered.sum()) == events >= 23 * RECORDS
+    assert lives == 2 * events // load.STATE_CHANGES
+    connections = tracker.view().connections
+    assert (connections["state"] == wire.ESTABLISHED).sum() == past.STANDING
