@@ -43,7 +43,7 @@ def cost_s(timeline: np.ndarray, begin_ns: int, end_ns: int, pace: Pace) -> floa
 
 
 def lead_ns(timeline: np.ndarray, target_ns: int, budget_s: float, pace: Pace) -> int:
-    """From when on everything can be looked at within the budget, CLOCK_MONOTONIC; at least the last second is."""
+    """From when on everything can be looked at within the budget, CLOCK_MONOTONIC."""
     last = int(np.searchsorted(timeline["time_ns"], np.uint64(target_ns)))
     most = int(budget_s / _second_s(pace)) + 1
     times_ns = timeline["time_ns"][max(0, last - most) : last].astype(np.int64)
@@ -52,7 +52,10 @@ def lead_ns(timeline: np.ndarray, target_ns: int, budget_s: float, pace: Pace) -
     within = times_ns[costs <= budget_s]
     if len(within):
         return int(within[0])
-    return int(times_ns[-1]) if len(times_ns) else target_ns
+    if not len(times_ns):
+        return target_ns
+    # not even the last second: so much of it as there is time for
+    return int(target_ns - (target_ns - times_ns[-1]) * budget_s / costs[-1])
 
 
 def _second_s(pace: Pace) -> float:
