@@ -22,7 +22,6 @@
 #define MAP_ARRAY(name, value_type, entries)
 #define MAP(name)               ((void *)bpf_pseudo_fd(1, name##_fd))
 #define TRACEPOINT(event)       int raw_tracepoint__##event(struct bpf_raw_tracepoint_args *ctx)
-#define ARGUMENTS               struct bpf_raw_tracepoint_args *
 #define ARG(type, i)            ((type)ctx->args[i])
 #define ITERATOR(kind)          int bpf_iter__##kind(struct bpf_iter__##kind *ctx)
 #define READ(lvalue) \
@@ -36,7 +35,6 @@
 #define AS_REQUEST(sk)          ((struct tcp_request_sock *)(sk))
 #define NEW_COOKIE(sk)          0 /* raw tracepoints cannot make one: unknown until somebody else does */
 #define CURRENT_TASK()          ((struct task_struct *)bpf_get_current_task())
-#define TRACEPOINT_UNBROKEN(event, body)
 #define ntohs(x)                bpf_ntohs(x)
 
 #else
@@ -61,19 +59,6 @@
 #define MAP_ARRAY(name, value_type, entries)        MAP_TABLE_(BPF_MAP_TYPE_ARRAY, name, value_type, entries)
 #define MAP(name)               (&name)
 #define TRACEPOINT(event)       SEC("tp_btf/" #event) int on_##event(u64 *ctx)
-#define ARGUMENTS               u64 *
-/* The same where the kernel lets a program hold interrupts off (6.14): it skips a program that would interrupt itself */
-#define TRACEPOINT_UNBROKEN(event, body)                                                          \
-	SEC("tp_btf/" #event) int on_##event##_unbroken(u64 *ctx)                                 \
-	{                                                                                         \
-		unsigned long interrupts;                                                         \
-		bpf_local_irq_save(&interrupts);                                                  \
-		body(ctx);                                                                        \
-		bpf_local_irq_restore(&interrupts);                                               \
-		return 0;                                                                         \
-	}
-extern void bpf_local_irq_save(unsigned long *) __attribute__((weak)) __ksym;
-extern void bpf_local_irq_restore(unsigned long *) __attribute__((weak)) __ksym;
 #define ARG(type, i)            ((type)ctx[i])
 #define ITERATOR(kind)          SEC("iter/" #kind) int each_##kind(struct bpf_iter__##kind *ctx)
 /* BTF-typed pointers are dereferenced directly: the verifier has checked them, a fault reads as zero */

@@ -38,7 +38,7 @@ DESCRIBE(struct tw_owner, owner_record)
 #include "event.h"
 #include "socket.h"
 
-ALWAYS_INLINE int state_change(ARGUMENTS ctx)
+TRACEPOINT(inet_sock_set_state)
 {
 	struct sock *sk = ARG(struct sock *, 0);
 	int old_state = ARG(int, 1), new_state = ARG(int, 2);
@@ -64,14 +64,6 @@ ALWAYS_INLINE int state_change(ARGUMENTS ctx)
 	submit_event(e);
 	return 0;
 }
-
-TRACEPOINT(inet_sock_set_state)
-{
-	return state_change(ctx);
-}
-
-/* Softirqs change states while a process does on the same CPU: some one in thousands with delayed ACKs */
-TRACEPOINT_UNBROKEN(inet_sock_set_state, state_change)
 
 TRACEPOINT(tcp_retransmit_skb)
 {

@@ -2,9 +2,11 @@
 elsewhere, and is imported only by the command that needs it."""
 
 import os
+import signal
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -26,10 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UsageError("stdout is closed: there is nowhere to write to", "redirect it to /dev/null instead")
         options = parse(sys.argv[1:] if argv is None else argv)
         expression = _expression(options)
-        wanted = _filter(options, expression)
-        from tcpwatch.commands import run
+        with _uninterrupted():
+            wanted = _filter(options, expression)
+            from tcpwatch.commands import find
 
-        return run(options.command, options, expression, wanted)
+            run = find(options.command)
+        return run(options, expression, wanted)
     except TcpwatchError as error:
         _explain(error)
         return error.exit_code
@@ -44,6 +48,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0  # before there was anything to summarise, or for the second time
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits: in the middle of an import it would become somebody's ImportError."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _discard_output() -> None:
     """What could not be written cannot be written at exit either, and Python would complain once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -53,9 +67,10 @@ def _explained(error: FilterError, options: Namespace) -> TcpwatchError:
     """A word that begins no filter may have been meant as a command."""
     if options.command != "live" or not options.words or error.column > len(options.words[0]):
         return error
-    meant = get_close_matches(options.words[0], COMMANDS, n=1)
+    word = options.words[0]
+    meant = [f"replay {word}"] if word.endswith(".tcpw") else get_close_matches(word, COMMANDS, n=1)
     return FilterError(
-        f"{words.clean(options.words[0])!r} is no command, and no filter begins so",
+        f"{words.clean(word)!r} is no command, and no filter begins so",
         error.expression,
         error.column,
         error.length,
@@ -73,6 +88,11 @@ def _place(options: Namespace) -> str:
     """In a recording --netns is a filter like any other."""
     if not options.recording or getattr(options, "netns", "all") == "all":
         return ""
+    if options.command == "record":
+        raise UsageError(
+            "a recording is copied whole: --netns would leave nothing out",
+            "pick when it is read: tcpwatch events --from FILE --netns NAME",
+        )
     if options.netns == "self" or "/" in options.netns:
         raise UsageError("--netns self and paths are about this machine", "use --netns NAME, as the recording names it")
     return f"netns = {options.netns}"
@@ -93,10 +113,10 @@ def _filter(options: Namespace, expression: str) -> "Filter | None":
 
 
 def _explain(error: TcpwatchError) -> None:
-    say(f"tcpwatch: {error.what}")
+    say(f"tcpwatch: {words.clean(error.what)}")
     if isinstance(error, FilterError):
         say(f"  {words.clean(error.expression)}")
         before, fault = error.expression[: error.column], error.expression[error.column :][: error.length]
         say(f"  {' ' * words.width(words.clean(before))}{'^' * max(1, words.width(words.clean(fault)))}")
     if error.cure:
-        say(f"  {error.cure}")
+        say(f"  {words.clean(error.cure)}")

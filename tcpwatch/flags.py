@@ -22,6 +22,12 @@ COMMANDS = {
 _FILTER_HELP = (
     "the filter language is ss's and more: state established and ( dport = :443 or comm = nginx ) and rtt > 50ms"
 )
+_FROM_HELP = {
+    "live": "a recording in place of the kernel: the same as tcpwatch replay FILE",
+    "events": "a recording in place of the kernel (- for standard input)",
+    "record": "copy a recording (- for standard input): to redact it, to cut it into pieces",
+    "snapshot": "a recording in place of the kernel",
+}
 _RING_MB = 32
 _NAT_TIMEOUT_S = 350.0  # AWS's gateways and balancers; Azure 240, home routers 300 to 1800, Linux 5 days
 
@@ -31,13 +37,15 @@ _LINES = ("events", "life", "snapshot")
 
 class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        if self.prog.endswith(" record") and message.startswith("unrecognized"):
+            message += " (a recording holds everything: filter when it is read)"
         raise UsageError(message, f"see {self.prog} --help")
 
 
 def parse(argv: Sequence[str]) -> Namespace:
     """The options of a command, all of which are there whatever the command. Raises UsageError; --help and --version
     end the program."""
-    arguments = _with_command(list(argv))
+    arguments = _with_command(_joined(argv))
     command = arguments[0]
     if command not in COMMANDS:
         return _overview().parse_args(arguments)
@@ -79,13 +87,14 @@ def _add_options(parser: ArgumentParser, command: str) -> None:
     else:
         add("--netns", default="all", metavar="all|self|NAME|PATH", help="which network namespaces (default all)")
     if command in ("live", "record", *_LINES):
-        add("--from", dest="recording", default="", metavar="FILE", help="a recording in place of the kernel")
+        add("--from", dest="recording", default="", metavar="FILE", help=_FROM_HELP.get(command, _FROM_HELP["events"]))
     if command not in ("snapshot", "export"):
         add("--duration", type=_seconds, metavar="S", help="end after so many seconds")
     if command != "record":
         add("-f", "--filter", metavar="EXPR", default="", help="show only what matches; see docs/filters.md")
     if command not in ("record", "demo"):
-        add("words", nargs="*", metavar="EXPR", help="the filter as trailing words, as ss takes it")
+        # with a default, or argparse calls them required
+        add("words", nargs="*", default=[], metavar="EXPR", help="the filter as trailing words, as ss takes it")
     for commands, add_more in _MORE:
         if command in commands:
             add_more(add)
@@ -103,8 +112,8 @@ def _add_kernel(add: Callable[..., Any]) -> None:
 
 
 def _add_lines(add: Callable[..., Any]) -> None:
-    add("--count", type=_count, metavar="N", help="end after so many records")
-    add("--format", choices=("text", "jsonl", "csv"), default="text")
+    add("--count", type=_count, metavar="N", help="end after so many lines")
+    add("--format", choices=("text", "jsonl", "csv"), default="text", help="how lines are written (default text)")
 
 
 def _add_screen(add: Callable[..., Any]) -> None:
@@ -137,8 +146,14 @@ def _add_record(add: Callable[..., Any]) -> None:
     add("--force", action="store_true", help="replace the file if there is one")
     add("--max-size", type=_size, metavar="SIZE", help="begin another file when one is so large (100M, 2G)")
     add("--max-age", type=_seconds, metavar="S", help="begin another file when one is so old (90, 10m, 1h)")
-    add("--max-files", type=_count, metavar="N", help="keep no more than the newest N files")
-    add("--keep", type=_seconds, metavar="S", help="flight recorder: keep so much in memory, write it on SIGUSR1 or e")
+    add("--max-files", type=_count, metavar="N", help="keep no more than the newest N files: older ones are deleted")
+    add(
+        "--keep",
+        type=_seconds,
+        metavar="S",
+        help="flight recorder: keep the last so much in memory (30, 10m), and write it to a file on SIGUSR1 or the key "
+        "e; --max-size is then the memory it may take (default 256M)",
+    )
     add(
         "--on-finding",
         choices=("low", "medium", "high"),
@@ -149,7 +164,8 @@ def _add_record(add: Callable[..., Any]) -> None:
         nargs="?",
         const="",
         metavar="KEYFILE",
-        help="replace addresses and names; with the same key always by the same (- asks for a passphrase)",
+        help="replace addresses and names; with the same key always by the same (- asks for a passphrase; without "
+        "KEYFILE nobody knows the key)",
     )
 
 
@@ -168,6 +184,17 @@ _MORE: tuple[tuple[tuple[str, ...], Callable[[Callable[..., Any]], None]], ...] 
     (("record",), _add_record),
     (("export",), _add_export),
 )
+
+
+def _joined(argv: Sequence[str]) -> list[str]:
+    """`--at -1m` as `--at=-1m`: argparse would take the moment for an option."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] == "--at":
+            joined[-1] = f"--at={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _with_command(argv: list[str]) -> list[str]:
@@ -236,4 +263,4 @@ def _size(text: str) -> int:
     try:
         return size(text)
     except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no size such as 500k, 100M or 2G") from None
+        raise ArgumentTypeError(f"{text!r} is no size such as 100M or 2G") from None

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -49,14 +50,13 @@ class Tape:
         self._owners: np.ndarray | None = None
 
     def toggle(self) -> str:
-        """Start or stop; what to tell the user. Raises TcpwatchError or OSError where it cannot start."""
+        """Start or stop; what to tell the user. Raises TcpwatchError where it cannot start; nothing is left then."""
         with self._lock:
             if self._writer is not None:
                 return self._end()
-            name, descriptor = _create(self._directory, self._host)
-            self._name, self._writer = name, open_writer(descriptor)
+            self._name, self._writer = _begin(self._directory, self._host)
             self._since_ns, self._fault, self._begun = self._clock(), "", False
-            return f"recording to {name}; r stops"
+            return f"recording to {self._name}; r stops"
 
     def progress(self) -> tuple[int, int] | None:
         """(for how long, ns; bytes written); None: it does not record."""
@@ -140,16 +140,35 @@ def _told_before(last: Frame, owners: np.ndarray | None, tracker: "Tracker") -> 
     )
 
 
-def _create(directory: str, host: str) -> tuple[str, int]:
-    """(name, descriptor) of a new file of our own, that nobody else can read; the one who called sudo gets it."""
+def _begin(directory: str, host: str) -> tuple[str, Writer]:
+    """The name of a new file, and its writer. Raises TcpwatchError."""
+    path = _free_name(directory, host)
+    name = path.removeprefix("./")
+    try:
+        descriptor = _create(path)
+        try:
+            return name, open_writer(descriptor)
+        except BaseException:
+            os.unlink(path)
+            raise
+    except (TcpwatchError, OSError) as error:
+        raise TcpwatchError(f"{_cause(error)}: {name}") from error
+
+
+def _free_name(directory: str, host: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", host)[:_HOST_LENGTH] or "host"
     stem = os.path.join(directory, f"tcpwatch-{plain}-{time.strftime('%Y%m%d-%H%M%S')}")
     names = [f"{stem}{suffix}{SUFFIX}" for suffix in ("", *(f"-{n}" for n in range(2, 100)))]
-    path = next((name for name in names if not os.path.lexists(name)), names[0])
+    return next((name for name in names if not os.path.lexists(name)), names[0])
+
+
+def _create(path: str) -> int:
+    """A descriptor of a new file of our own, that nobody else can read; the one who called sudo gets it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     if os.geteuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
-        os.fchown(descriptor, int(os.environ["SUDO_UID"]), -1)
-    return path.removeprefix("./"), descriptor
+        with suppress(OSError, OverflowError):  # a file system without owners; a number that is no user's
+            os.fchown(descriptor, int(os.environ["SUDO_UID"]), -1)
+    return descriptor
 
 
 def _cause(error: Exception) -> str:

@@ -54,9 +54,12 @@ def test_the_command_may_stand_anywhere_and_live_is_the_default(
         (("record",), "-o"),
         (("record", "-o", "f.tcpw", "--max-size", "big"), "no size"),
         (("record", "-o", "f.tcpw", "--on-finding", "high"), "--keep"),
-        (("record", "-o", "f.tcpw", "state", "established"), "unrecognized"),
+        (("record", "-o", "f.tcpw", "state", "established"), "filter when it is read"),
+        (("record", "-o", ""), "needs a name"),
+        (("record", "-o", "f.tcpw", "--from", "g.tcpw", "--netns", "blue"), "copied whole"),
         (("export", "f.tcpw", "-o", "out"), "--to"),
-        (("replay",), "FILE"),
+        (("replay",), "required: FILE\n"),
+        (("f.tcpw",), "did you mean tcpwatch replay f.tcpw?"),
         (("replay", "-"), "pipe"),
         (("snapshot", "--at", "40%"), "--from"),
         (("life", "--from", "f.tcpw", "--netns", "self"), "--netns NAME"),
@@ -84,6 +87,73 @@ def test_a_word_that_is_no_command_is_taken_for_a_filter() -> None:
     done = run("evnts")
     assert done.returncode == 2
     assert "did you mean tcpwatch events?" in done.stderr
+
+
+def test_a_moment_before_the_end_is_no_option() -> None:
+    """`--at -1m`, as the manual writes it."""
+    assert flags.parse(("snapshot", "--from", "f.tcpw", "--at", "-1m")).at == "-1m"
+    assert flags.parse(("--at", "-1m30s", "snapshot", "--from", "f.tcpw")).at == "-1m30s"
+    with pytest.raises(UsageError, match="expected one argument"):
+        flags.parse(("snapshot", "--from", "f.tcpw", "--at"))
+
+
+def test_no_stdin() -> None:
+    """It was closed: that is said where something should come from there."""
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "tcpwatch", "events", "--from", "-"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "stdin is closed" in done.stderr
+
+
+INTERRUPTED = """
+import os, signal, sys
+from tcpwatch import cli
+
+class Impatient:
+    def find_spec(self, name, path=None, target=None):
+        if name == "datetime":  # which NumPy asks for from C, and takes any exception for its absence
+            print("interrupted", flush=True)
+            os.kill(os.getpid(), signal.SIGINT)
+
+assert "datetime" not in sys.modules
+sys.meta_path.insert(0, Impatient())
+sys.exit(cli.main(["events", "--from", "nothing"]))
+"""
+
+
+def test_ctrl_c_in_the_middle_of_an_import() -> None:
+    """It ends as quietly as later."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+
+
+ENDED = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.Handlers[sys.argv[1]])
+from tcpwatch.commands.ending import Ending
+
+class Source:
+    stops = 0
+    def stop(self):
+        self.stops += 1
+
+source, ending = Source(), Ending(stdout=False)
+ending.governs(source)
+os.kill(os.getpid(), signal.SIGHUP)
+os.kill(os.getpid(), signal.SIGHUP)  # the shell sends one, and the kernel another
+print(source.stops)
+"""
+
+
+@pytest.mark.parametrize(("before", "stops"), [("SIG_DFL", "2\n"), ("SIG_IGN", "0\n")])
+def test_a_terminal_that_is_closed_ends_it(before: str, stops: str) -> None:
+    """As Ctrl-C does, with a summary and a complete file; not under nohup."""
+    done = subprocess.run([sys.executable, "-c", ENDED, before], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, stops, "")
 
 
 def test_no_terminal() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tcpwatch.errors import TcpwatchError
 from tcpwatch.frame import Frame
 from tcpwatch.live import Session
 from tcpwatch.recording.reader import Recording
@@ -130,9 +131,36 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -> None
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """And it does not record."""
     tape = Tape("web-7", str(tmp_path / "nowhere"))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(TcpwatchError, match=r"^No such file or directory: .*nowhere/tcpwatch-web-7-"):
         tape.toggle()
     assert tape.progress() is None
+
+
+FULL = """
+import resource, sys
+from tcpwatch.errors import TcpwatchError
+from tcpwatch.tape import Tape
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    Tape("web-7", sys.argv[1]).toggle()
+except TcpwatchError as error:
+    print(error.what)
+"""
+
+
+def test_a_disk_that_was_full_before_is_said(tmp_path: Path) -> None:
+    """With the file's name, and nothing is left of it."""
+    command = [sys.executable, "-c", FULL, str(tmp_path)]
+    out = subprocess.run(command, capture_output=True, check=True, timeout=120, cwd=Path(__file__).parents[1])
+    assert out.stdout.decode().startswith(f"{os.strerror(27)}: {tmp_path}/tcpwatch-web-7-")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_called_sudo_may_be_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number that is no user's changes nothing."""
+    monkeypatch.setenv("SUDO_UID", "9" * 20)
+    Tape("web-7", str(tmp_path)).toggle()
+    assert only_file(tmp_path).stat().st_uid == os.geteuid()
 
 
 @pytest.mark.parametrize("host", ["../../etc/x", "a b\x1b[2J", "", "x" * 300])

@@ -2,6 +2,7 @@
 errors to the command line. Each is imported only when it is asked for, so that all start fast."""
 
 from argparse import Namespace
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,11 @@ _ROOMS = {
 }
 
 
-def run(command: str, options: Namespace, expression: str, wanted: "Filter | None") -> int:
-    """Run a command to its end and return its exit code. wanted: the compiled expression; None where it is empty."""
-    code: int = import_module(f"tcpwatch.commands.{_ROOMS[command]}").run(options, expression, wanted)
-    return code
+Run = Callable[[Namespace, str, "Filter | None"], int]
+
+
+def find(command: str) -> Run:
+    """What runs a command to its end and returns its exit code: given the options, the filter's expression, and that
+    compiled; None where it is empty."""
+    run: Run = import_module(f"tcpwatch.commands.{_ROOMS[command]}").run
+    return run

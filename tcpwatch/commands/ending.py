@@ -1,5 +1,5 @@
-"""Why should a command end before its source does? Ctrl-C or SIGTERM, --duration, or a reader that went away without
-our writing."""
+"""Why should a command end before its source does? Ctrl-C, SIGTERM or a terminal that was closed, --duration, or a
+reader that went away without our writing."""
 
 import select
 import signal
@@ -25,8 +25,9 @@ class Ending:
         self._pipe = select.poll()
         if stdout:
             self._pipe.register(sys.stdout.fileno(), 0)  # errors and hang-ups are always reported
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._asked)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                signal.signal(number, self._asked)
 
     def governs(self, source: Source) -> None:
         """From now on the time runs."""
@@ -47,4 +48,5 @@ class Ending:
         self._wanted = True
         if self._source is not None:
             self._source.stop()
-        signal.signal(number, signal.default_int_handler)  # asked again: at once
+        if number != signal.SIGHUP:  # of which the shell sends one, and the kernel another
+            signal.signal(number, signal.default_int_handler)  # asked again: at once

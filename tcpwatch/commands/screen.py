@@ -47,11 +47,11 @@ def replay(options: Namespace, expression: str) -> int:
 
     if options.recording == sources.STDIN:
         raise UsageError("a pipe cannot be played back and forth", "save it to a file first")
-    _require_terminal()
+    _require_terminal(" --from FILE")
     player = open_player(options.recording, options.nat_timeout)
     player.start()
     _show(player, options, expression, player=player)
-    return 0
+    return sources.admit_damage(player.recording, stopped=True)
 
 
 def _show(feed: "Feed", options: Namespace, expression: str, **more: Any) -> None:
@@ -74,10 +74,14 @@ def tracker(options: Namespace) -> Tracker:
     return Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000, nat_timeout_s=options.nat_timeout)
 
 
-def _require_terminal() -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+def _require_terminal(more: str = "") -> None:
+    """more: what the commands that need none take besides."""
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         raise UsageError(
-            "the live view needs a terminal", "use tcpwatch events, life or snapshot where the output goes elsewhere"
+            "the terminal UI needs a terminal",
+            f"use tcpwatch events, life or snapshot{more} where the output goes elsewhere",
         )
+    if sys.stderr is None:
+        raise UsageError("stderr is closed: the terminal UI draws on it", "leave 2>&- out")
     if not sys.stderr.isatty():
         os.dup2(sys.stdout.fileno(), sys.stderr.fileno())  # Textual draws on stderr

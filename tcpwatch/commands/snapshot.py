@@ -49,7 +49,7 @@ def _recorded(source: "RecordedSource", at: str, ending: Ending, writer: Writer)
     ending.governs(source)
     recording = source.recording
     if not isinstance(recording, Recording):
-        raise UsageError("a moment cannot be looked for in a pipe", "save it to a file first")
+        raise UsageError("a snapshot cannot be looked for in a pipe", "save it to a file first")
     try:
         until_ns = _moment(recording, at) if at else recording.end_ns
         segment, place = _last_snapshot(recording, until_ns)

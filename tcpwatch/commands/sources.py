@@ -15,6 +15,7 @@ from tcpwatch.narration import say
 if TYPE_CHECKING:
     from tcpwatch.filter import Filter
     from tcpwatch.kernel.source import KernelSource, Pace
+    from tcpwatch.recording.reader import Recording, Stream
     from tcpwatch.recording.source import RecordedSource
 
     Origin = KernelSource | RecordedSource
@@ -60,6 +61,8 @@ def recorded(name: str) -> "RecordedSource":
     from tcpwatch.recording.source import RecordedSource
 
     if name == STDIN:
+        if sys.stdin is None:
+            raise UsageError("stdin is closed: there is nothing to read", "tcpwatch ... --from - < FILE")
         if sys.stdin.isatty():
             raise UsageError("a recording cannot be typed", "tcpwatch ... --from - < FILE, or --from FILE")
         return RecordedSource(Stream(sys.stdin.buffer))
@@ -102,12 +105,15 @@ def _summarise(source: "Origin", frame: Frame) -> None:
 
 
 def admit_gaps(source: "RecordedSource") -> int:
+    return admit_damage(source.recording, source.stopped)
+
+
+def admit_damage(recording: "Recording | Stream", stopped: bool) -> int:
     """The exit code: that of a bad input file where it is damaged. That its end is missing is said, and is no fault: it
-    may still be written to."""
-    recording = source.recording
+    may still be written to. stopped: before its end, so that nobody knows."""
     if recording.dropped:
         say(f"tcpwatch: {recording.dropped}")
-    elif not recording.complete and not source.stopped:
+    elif not recording.complete and not stopped:
         say("tcpwatch: the recording was not brought to its end: up to a second may be missing there")
     return BadInput.exit_code if recording.is_damaged else 0
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
+from tcpwatch import words
 from tcpwatch.errors import TcpwatchError
 from tcpwatch.export import place
 from tcpwatch.export.facts import Facts
@@ -45,7 +46,7 @@ def export(
     with _maker(form) as make, place.files(found) as files:
         rows = _fill(source, found, {name: make(name, file) for name, file in files.items()}, wanted, facts, span)
     told = ", ".join(f"{count:,} {name}" for name, count in rows.items())
-    say(f"tcpwatch: {told} written to {out}{f'; {facts.lost:,} events were lost' if facts.lost else ''}")
+    say(f"tcpwatch: {told} written to {words.clean(out)}{f'; {facts.lost:,} events were lost' if facts.lost else ''}")
 
 
 @contextmanager

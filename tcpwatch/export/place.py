@@ -2,6 +2,7 @@
 nothing of what is in them."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -33,6 +34,10 @@ def paths(out: str, form: FormName, tables: Iterable[TableName], *, single: bool
     taken = [path for path in found.values() if os.path.lexists(path)]
     if taken and not force:
         raise UsageError(f"there is {taken[0]} already", "choose another place, or use --force to replace it")
+    for path in taken:
+        kind = stat.S_IFMT(os.lstat(path).st_mode)
+        if kind not in (stat.S_IFREG, stat.S_IFLNK):  # root could do it, and there would be no /dev/null any more
+            raise UsageError(f"cannot replace {path}: it is no regular file", "choose another place")
     return found
 
 
@@ -112,4 +117,5 @@ def _give_to_caller(file: int | str) -> None:
     """The one who called sudo is to read it."""
     caller = os.environ.get("SUDO_UID", "")
     if os.geteuid() == 0 and caller.isdecimal():
-        os.chown(file, int(caller), -1)
+        with suppress(OSError, OverflowError):  # a file system without owners; a number that is no user's
+            os.chown(file, int(caller), -1)

@@ -9,7 +9,7 @@ import numpy as np
 from tcpwatch.errors import KernelLacks, TcpwatchError
 from tcpwatch.kernel import libbpf
 
-_STRUCT, _ENUM, _TYPEDEF, _FUNC, _DATASEC = 4, 6, 8, 12, 15  # BTF_KIND_*
+_STRUCT, _ENUM, _TYPEDEF, _DATASEC = 4, 6, 8, 15  # BTF_KIND_*
 VMLINUX = "/sys/kernel/btf/vmlinux"
 
 
@@ -62,9 +62,6 @@ class Btf:
             return None
         prototype = self._head(self._head(found)[1].size)[1].size  # typedef -> pointer -> function prototype
         return self._count(self._head(prototype)[1]) - 1  # less the void *data that every handler gets
-
-    def has_function(self, name: str) -> bool:
-        return self._find(name, _FUNC) is not None
 
     def enum(self, name: str) -> tuple[str, ...]:
         """An enum's names by value, "" in its gaps; () where the kernel lacks it."""

@@ -90,7 +90,6 @@ HOOKS = (
 _MOST_RINGS = 8  # as bpf/tcpwatch.bpf.c has room for
 _PERMIT = "run as root: sudo tcpwatch; in a container add CAP_BPF and CAP_PERFMON and check its seccomp profile"
 ESSENTIAL = "on_inet_sock_set_state"
-_UNBROKEN = "_unbroken"  # what ends the name of a hook's program that holds interrupts off, where there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,6 @@ class Programs:
             self._absent = _absent(kernel)
             self.reset_reasons = tuple(n.removeprefix("SK_RST_REASON_") for n in kernel.enum("sk_rst_reason"))
             self._features = _features(kernel)
-            self._unbroken = {ESSENTIAL} if kernel.has_function("bpf_local_irq_save") else set()
         finally:
             kernel.close()
         self._refused: dict[str, str] = {}
@@ -157,7 +155,7 @@ class Programs:
             total[kind] = (self._cpus["seen"].sum(), self._cpus["lost"].sum())
         for hook in HOOKS:
             if hook.record is not None and hook.program in self._watching:
-                missed = self._object.recursion_misses(self._loaded_as(hook.program))
+                missed = self._object.recursion_misses(hook.program)
                 total["seen"][hook.record] += missed
                 total["lost"][hook.record] += missed
                 self.interrupted += missed
@@ -173,7 +171,7 @@ class Programs:
         """Detach what makes events; snapshots and owners can still be read."""
         for hook in HOOKS:
             if hook.kind != "iter" and self._links.pop(hook.program, None) is not None:
-                self._object.detach(self._loaded_as(hook.program))
+                self._object.detach(hook.program)
 
     def close(self) -> None:
         self._object.close()
@@ -198,7 +196,7 @@ class Programs:
             opened = libbpf.Object(image)
             try:
                 check_records(Btf.of_object(opened), wire.STRUCTS)
-                opened.choose(self._wanted().__contains__)
+                opened.choose(lambda name: name not in self._absent and name not in self._refused)
                 _set_constants(opened, self._constants(knobs, ring_count))
                 libbpf.take_messages()
                 opened.load()
@@ -206,22 +204,11 @@ class Programs:
             except OSError as error:
                 opened.close()
                 said = libbpf.take_messages()
-                culprit = self._culprit(said, error)
-                if culprit.endswith(_UNBROKEN):
-                    self._unbroken.discard(culprit.removesuffix(_UNBROKEN))
-                    continue
-                self._refused[culprit] = _last_words(said, error)
+                self._refused[self._culprit(said, error)] = _last_words(said, error)
                 if ESSENTIAL in self._refused:
                     raise KernelLacks(
                         f"the kernel refuses to watch state changes: {self._refused[ESSENTIAL]}", "see tcpwatch doctor"
                     ) from error
-
-    def _wanted(self) -> set[str]:
-        programs = {hook.program for hook in HOOKS} - self._absent - self._refused.keys()
-        return {self._loaded_as(program) for program in programs}
-
-    def _loaded_as(self, program: str) -> str:
-        return program + _UNBROKEN if program in self._unbroken else program
 
     def _culprit(self, said: str, error: OSError) -> str:
         """The program that made loading fail; raises where it was none of them."""
@@ -245,7 +232,7 @@ class Programs:
             if hook.program in self._absent or hook.program in self._refused:
                 continue
             try:
-                self._links[hook.program] = self._object.attach(self._loaded_as(hook.program))
+                self._links[hook.program] = self._object.attach(hook.program)
             except OSError as error:
                 self._refused[hook.program] = _last_words(libbpf.take_messages(), error)
                 if hook.program == ESSENTIAL and error.errno in (errno.EPERM, errno.EACCES):

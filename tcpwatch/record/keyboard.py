@@ -16,18 +16,20 @@ class Keyboard:
     def __init__(self) -> None:
         self._terminal = -1
         self._before: list[Any] = []
+        self._ours: list[Any] = []
 
     def __enter__(self) -> Self:
         with suppress(OSError, ValueError, termios.error):
-            descriptor = sys.stdin.fileno()
+            descriptor = -1 if sys.stdin is None else sys.stdin.fileno()
             if os.isatty(descriptor) and _is_ours(descriptor):
                 self._before = termios.tcgetattr(descriptor)
                 tty.setcbreak(descriptor, termios.TCSANOW)
+                self._ours = termios.tcgetattr(descriptor)
                 self._terminal = descriptor
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._terminal >= 0:
+        if self._terminal >= 0 and _is_ours(self._terminal):  # in the background, setting it would stop us
             with suppress(OSError, termios.error):
                 termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
 
@@ -37,8 +39,12 @@ class Keyboard:
 
     def pressed(self) -> bytes:
         """All keys since the last call."""
-        with suppress(OSError):
-            if self.there and _is_ours(self._terminal) and select.select([self._terminal], [], [], 0)[0]:
+        with suppress(OSError, termios.error):
+            if not (self.there and _is_ours(self._terminal)):
+                return b""
+            if termios.tcgetattr(self._terminal)[3] != self._ours[3]:  # a shell had it, after Ctrl-Z
+                termios.tcsetattr(self._terminal, termios.TCSANOW, self._ours)
+            if select.select([self._terminal], [], [], 0)[0]:
                 return os.read(self._terminal, 4096)
         return b""
 

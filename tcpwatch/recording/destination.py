@@ -17,12 +17,16 @@ _STAMPED = r"-\d{8}-\d{6}(-[a-z][a-z0-9_]*)?(_\d+)?"
 
 def check(path: str, force: bool = False) -> None:
     """Say early what Beginning would say later. Raises UsageError or TcpwatchError that name the file."""
+    if not path:
+        raise UsageError("a recording needs a name", "use -o FILE")
     shown = words.clean(path)
     if os.path.lexists(path):
         found = os.lstat(path).st_mode
         if stat.S_ISDIR(found):
             raise UsageError(f"cannot write {shown}: it is a directory", "name a file in it")
-        if not stat.S_ISREG(found) and not (force and stat.S_ISLNK(found)):
+        if stat.S_ISLNK(found) and not force:
+            raise UsageError(f"cannot write {shown}: it is a link", "choose another name, or add --force to replace it")
+        if not stat.S_ISREG(found) and not stat.S_ISLNK(found):
             raise UsageError(f"cannot write {shown}: it is no regular file", "choose another name")
         if not force:
             raise _taken(path)
@@ -44,7 +48,7 @@ class Beginning:
         try:
             self.descriptor, self._named = self._open()
             if os.geteuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
-                with suppress(OSError):  # a file system without owners
+                with suppress(OSError, OverflowError):  # a file system without owners; a number that is no user's
                     os.fchown(self.descriptor, int(os.environ["SUDO_UID"]), -1)  # who called sudo gets it
         except FileExistsError:
             raise _taken(path) from None

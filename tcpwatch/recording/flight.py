@@ -64,7 +64,7 @@ class Flight:
 
 
 class Dump:
-    """Blocks that no longer change."""
+    """Blocks that no longer change. bytes: of the blocks; of the file, once it is written."""
 
     def __init__(self, encoder: Encoder, blocks: Sequence[Block]) -> None:
         self._encoder, self._blocks = encoder, blocks
@@ -79,3 +79,4 @@ class Dump:
             file.abandon()
             raise
         file.close()
+        self.bytes = file.bytes

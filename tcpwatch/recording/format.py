@@ -197,6 +197,8 @@ def beginning() -> bytes:
 
 def check_beginning(data: bytes) -> int:
     """The version. Raises BadInput for what is no recording, or a newer one."""
+    if not data:
+        raise BadInput("this is no recording of tcpwatch: it has 0 bytes")
     if len(data) < BEGINNING_BYTES or not data.startswith(SIGNATURE):
         raise BadInput("this is no recording of tcpwatch: it does not begin like one (byte 0)")
     _, zero, version = _BEGINNING.unpack_from(data)

@@ -28,6 +28,8 @@ def key_of(word: str) -> bytes:
 
 
 def _typed() -> bytes:
+    if sys.stdin is None:  # closed
+        return b""
     if sys.stdin.isatty():
         return getpass.getpass("passphrase for the redaction: ", sys.stderr).encode("utf-8", "surrogateescape")
     return sys.stdin.buffer.readline(_MOST_BYTES).rstrip(b"\r\n")

@@ -90,7 +90,10 @@ class Recording:
         self._fd = _open(self.name)
         try:
             self._bytes = FileBytes(self._fd)
-            self.version, self._walk, self._schema, self._first = _begin(self._bytes)
+            try:
+                self.version, self._walk, self._schema, self._first = _begin(self._bytes)
+            except BadInput as error:
+                raise BadInput(f"cannot read {self.name}: {error.what}", error.cure) from error
             self._scanned: list[Damage] = []
             self._played: list[Damage] = []
             self._gathered = Gatherer()
@@ -185,9 +188,12 @@ class Recording:
 
     def _scan(self) -> None:
         """From where the last look ended."""
-        size = os.fstat(self._fd).st_size
-        self._scanned = [damage for damage in self._scanned if damage.end is not None]
-        offset = self._end
+        found = [damage for damage in self._scanned if damage.end is not None]
+        self._look_on(found)
+        self._scanned = found  # whole: somebody may ask on another thread what was dropped
+
+    def _look_on(self, found: list[Damage]) -> None:
+        size, offset = os.fstat(self._fd).st_size, self._end
         while offset < size:
             try:
                 header = self._walk.header(offset, size)
@@ -199,7 +205,7 @@ class Recording:
             except BadInput as error:
                 after = self._walk.next_state(offset + 1, size)
                 cut = isinstance(error, layout.CutShort)
-                self._scanned.append(Damage(offset, after, error.what, size, cut))
+                found.append(Damage(offset, after, error.what, size, cut))
                 if after is None:
                     return
                 offset = self._end = after
@@ -259,10 +265,13 @@ def _open(name: str) -> int:
         fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a named pipe must not hold us up here
     except OSError as error:
         raise BadInput(f"cannot read {name}: {error.strerror}") from error
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise BadInput(f"{name} is no regular file", "a pipe is read with `-`")
-    return fd
+    found = os.fstat(fd).st_mode
+    if stat.S_ISREG(found):
+        return fd
+    os.close(fd)
+    if stat.S_ISDIR(found):
+        raise BadInput(f"cannot read {name}: it is a directory", "name a file in it")
+    raise BadInput(f"cannot read {name}: it is no regular file", "save what it holds to a file first")
 
 
 def _begin(data: Bytes) -> tuple[int, Walk, layout.Schema, int]:

@@ -100,7 +100,7 @@ class Files:
         file = begin_file(self.file, self._encoder, blocks, self._force and not self._rotates)
         if self._max_files is not None:
             for name in destination.thin_out(self._path, self._max_files, self.file):
-                self._tell(f"{words.clean(name)} is deleted: there are {self._max_files} younger ones")
+                self._tell(f"{words.clean(name)} is deleted: --max-files {self._max_files}")
         return file
 
 

@@ -51,7 +51,7 @@ class Player:
         now: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.error: BaseException | None = None
-        self._recording, self._now = recording, now
+        self.recording, self._now = recording, now
         self._offset_ns = recording.host.realtime_offset_ns
         self._wishes, self._done = Wishes(), Wish()
         self._cue = Cue(recording, tracker, now, lambda: not self._wishes.now.over)
@@ -90,14 +90,14 @@ class Player:
             self._scan.stop()
         if self._thread.is_alive():
             self._thread.join()
-        self._recording.close()
+        self.recording.close()
 
     # What the transport's keys do
 
     def toggle(self) -> None:
         """Play or pause; at the end: from the beginning again."""
         wish = self._wishes.now
-        if self._at_end and wish.target is None and self._recording.complete:
+        if self._at_end and wish.target is None and self.recording.complete:
             self._wishes.go(self._cue.begin_ns, plays=True)
         else:
             self._wishes.play(not wish.plays)
@@ -152,7 +152,7 @@ class Player:
             busy=wish.target is not None,
             scanned=self._scan.share if self._scan else 1.0,
             mark=wish.mark,
-            notes=tuple(note for note in (head.fault, self._recording.dropped or "", scan) if note),
+            notes=tuple(note for note in (head.fault, self.recording.dropped or "", scan) if note),
         )
 
     def _here_ns(self) -> int:
@@ -161,10 +161,12 @@ class Player:
         return max(self._head.position_ns, self._aimed_ns, self._cue.begin_ns) if target is None else target
 
     def _state(self) -> State:
-        wish = self._wishes.now
+        wish, grows = self._wishes.now, not self.recording.complete
         if wish.target is not None or not (self._at_end or self._follows):
             return "playing" if wish.plays else "paused"
-        return "following" if wish.plays and self._follows else "ended"
+        if wish.plays and (self._follows or grows):
+            return "following"
+        return "paused" if grows else "ended"
 
     def _go(self, moment_ns: int, mark: str = "") -> None:
         self._wishes.go(max(self._cue.begin_ns, min(moment_ns, self._cue.end_ns)), mark)
@@ -255,9 +257,9 @@ class Player:
 
     def _settle(self, moment_ns: int = 0) -> None:
         """The clock goes on from here, and the face sees it."""
-        self._aimed_ns = moment_ns
         self._follows = False
         self._at_end = self._head.peek() is None
+        self._aimed_ns = 0 if self._at_end else moment_ns  # what is missing at a damaged end is not shown
         self._run_clock()
         self._publish()
 
@@ -286,13 +288,13 @@ class Player:
         if moved or not self._at_end:
             self._at_end = True
             self._publish()
-        if self._recording.refresh():
+        if self.recording.refresh():
             self._at_end = False
             self._cue.measure()
             self._mark()
             self._head.resume(self._cue.segment_at(self._head.position_ns))
             return 0.0
-        self._follows = not self._recording.complete
+        self._follows = not self.recording.complete
         if self._follows:
             return _POLL_S
         self._wishes.play(False)

@@ -70,7 +70,8 @@ def _clock(text: str, found: "re.Match[str]", span: Span) -> int:
     )  # what is written to the second means all of it
     inside = [t for t in times if span.begin_ns - slack_ns <= t <= span.end_ns]
     if not inside:
-        raise UsageError(f"not in this recording, which is of {said(span.begin_ns)} to {said(span.end_ns)}")
+        begin, end = said(span.begin_ns), said(span.end_ns)
+        raise UsageError(f"not in this recording: {begin} to {end[11:] if end[:10] == begin[:10] else end}")
     return _inside(min(inside, key=lambda t: abs(t - span.now_ns)), span)
 
 

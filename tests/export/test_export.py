@@ -177,6 +177,13 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     assert str(tmp_path) in caught.value.what
 
 
+def test_whoever_called_sudo_may_be_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number that is no user's changes nothing."""
+    monkeypatch.setenv("SUDO_UID", "9" * 20)
+    export(ScriptedSource([]), "csv", str(tmp_path / "out"))
+    assert len(names(tmp_path / "out")) == 3
+
+
 _PROGRAM = """
 import resource, sys
 sys.path.insert(0, ".")

@@ -1,16 +1,10 @@
 """What is loaded, and what is said of what is not."""
 
-import re
-import subprocess
-from contextlib import suppress
-from pathlib import Path
-
 import pytest
 
 from tcpwatch import wire
 from tcpwatch.errors import KernelLacks, TcpwatchError
 from tcpwatch.kernel import programs
-from tcpwatch.kernel.btf import Btf
 from tcpwatch.kernel.programs import HOOKS, Hook, Knobs, Programs
 
 
@@ -72,23 +66,3 @@ def test_knobs_that_the_object_does_not_know_are_an_error(monkeypatch: pytest.Mo
     monkeypatch.setattr(Programs, "_constants", lambda _self, _knobs, _rings: {"want_color": 1})
     with pytest.raises(TcpwatchError, match="knobs"):
         Programs(1 << 20, Knobs())
-
-
-def test_a_state_change_is_not_interrupted_where_the_kernel_can_help() -> None:
-    """A kernel with bpf_local_irq_save() gets the program that uses it, another one the plain one; never both."""
-    kernel = Btf.of_kernel()
-    helps = kernel.has_function("bpf_local_irq_save")
-    kernel.close()
-    loaded = Programs(1 << 20, Knobs())
-    try:
-        numbers = set()
-        for entry in Path("/proc/self/fdinfo").iterdir():
-            with suppress(OSError):  # the directory's own
-                numbers |= set(map(int, re.findall(r"^prog_id:\t(\d+)$", entry.read_text(), re.MULTILINE)))
-        dumps = [
-            subprocess.check_output(["bpftool", "prog", "dump", "xlated", "id", str(n)], text=True) for n in numbers
-        ]
-    finally:
-        loaded.close()
-    assert sum("state_change" in dump for dump in dumps) == 1
-    assert sum("bpf_local_irq_save" in dump for dump in dumps) == helps

@@ -149,10 +149,13 @@ def test_what_is_no_recording(read: Read, data: bytes) -> None:
 
 
 def test_a_directory_is_no_recording(tmp_path: Path) -> None:
-    """Nor is what is not there."""
-    for name in (str(tmp_path), f"{tmp_path}/none"):
-        with pytest.raises(BadInput, match=name):
-            Recording(name)
+    """Nor is a pipe, what holds something else, and what is not there: each is named."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "text").write_text("a,b\n1,2\n")
+    for name, why in (("", "a directory"), ("pipe", "no regular file"), ("text", "no recording"), ("none", "No such")):
+        path = str(tmp_path / name)
+        with pytest.raises(BadInput, match=f"^cannot read {path}: .*{why}"):
+            Recording(path)
 
 
 @settings(max_examples=INPUTS)

@@ -18,6 +18,7 @@ from tcpwatch.frame import Frame
 from tcpwatch.health import Finding, Lead
 from tcpwatch.record.alarm import GAP_NS, Alarm
 from tcpwatch.record.recorder import Recorder
+from tcpwatch.record.sizes import told as told_size
 from tcpwatch.recording.flight import Flight
 from tcpwatch.recording.reader import Recording
 from tcpwatch.verdicts import HIGH, LOW, MEDIUM
@@ -152,6 +153,14 @@ def test_a_signal_writes_it_out(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert f"kill -USR1 {os.getpid()}" in said
     assert all(f"{tmp_path / name} is complete" in said for name in found)
     assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+
+
+def test_the_size_that_is_said_is_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its beginning and its index."""
+    Recorder(options(tmp_path / "caught.tcpw")).run(Told(two_questions(tmp_path)))
+    said = capsys.readouterr().err
+    for path in tmp_path.iterdir():
+        assert f"{path} is complete, {told_size(path.stat().st_size)}\n" in said
 
 
 def test_nothing_is_written_where_nobody_asks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

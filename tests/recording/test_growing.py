@@ -2,6 +2,8 @@
 told of damage where there is none."""
 
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,30 @@ def test_a_growing_file_is_followed(tmp_path: Path) -> None:
         with Recording(path) as whole:
             assert whole.segments == recording.segments
             assert same(whole.timeline, recording.timeline)
+
+
+def test_what_is_not_whole_yet_is_known_all_the_time(tmp_path: Path) -> None:
+    """Also on another thread, while somebody looks whether there is more."""
+    data = written(life(40, 20))
+    (tmp_path / "grows").write_bytes(data[: len(data) * 2 // 3])
+    asked, over = set(), threading.Event()
+    with Recording(tmp_path / "grows") as recording:
+
+        def ask() -> None:
+            while not over.is_set():
+                asked.add(recording.dropped)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            until = time.monotonic() + 1
+            while time.monotonic() < until:
+                recording.refresh()
+        finally:
+            over.set()
+            thread.join()
+        assert asked == {recording.dropped}
+    assert None not in asked
 
 
 def test_a_file_that_only_begins_has_nothing_yet(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import termios
+import time
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tcpwatch.errors import TcpwatchError, UsageError
 from tcpwatch.frame import Frame
 from tcpwatch.record.recorder import Recorder
 from tcpwatch.record.sizes import size, told, told_time
+from tcpwatch.recording.keys import key_of
 from tcpwatch.recording.reader import Recording, Stream
 from tcpwatch.recording.source import open_recording
 from tcpwatch.script import ScriptedSource
@@ -195,6 +197,92 @@ def test_the_terminal_is_given_back(tmp_path: Path) -> None:
     assert termios.tcgetattr(theirs) == before
     os.close(ours)
     os.close(theirs)
+
+
+def test_after_ctrl_z_keys_are_heard_again(tmp_path: Path) -> None:
+    """The shell sets the terminal as it likes it, and does not set it back."""
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    options = {"output": str(tmp_path / "k.tcpw"), "keep": 60.0}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.recording.recorder", json.dumps(options)],
+        stdin=theirs,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    ) as process:
+        assert process.stderr
+        assert b"the key e" in process.stderr.readline()
+        termios.tcsetattr(theirs, termios.TCSANOW, before)
+        give_up = time.monotonic() + 60
+        while termios.tcgetattr(theirs) == before:
+            assert time.monotonic() < give_up
+            time.sleep(0.01)
+        os.write(ours, b"e")
+        assert b"writing out" in process.stderr.readline()
+        process.send_signal(2)
+        process.stderr.read()
+    assert process.returncode == 0
+    assert termios.tcgetattr(theirs) == before
+    os.close(ours)
+    os.close(theirs)
+
+
+SHELL = """
+import os, signal, subprocess, sys
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+def foreground():
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpgrp())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+command = [sys.executable, "-m", "tests.recording.recorder", sys.argv[1]]
+process = subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=foreground)
+assert b"the key e" in process.stderr.readline()
+os.tcsetpgrp(0, os.getpgrp())
+process.send_signal(signal.SIGINT)
+try:
+    print("ended with", process.wait(30), flush=True)
+finally:
+    process.kill()
+"""
+
+
+def test_it_ends_in_the_background(tmp_path: Path) -> None:
+    """Where it was sent to after it began in front: the terminal is somebody else's then, and touching it would stop
+    it for good."""
+    options = {"output": str(tmp_path / "k.tcpw"), "keep": 60.0}
+    pid, ours = pty.fork()
+    if not pid:
+        os.chdir(ROOT)
+        os.execv(sys.executable, [sys.executable, "-c", SHELL, json.dumps(options)])
+    said = b""
+    while True:
+        try:
+            said += os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+    os.waitpid(pid, 0)
+    os.close(ours)
+    assert b"ended with 0" in said, said
+
+
+def test_without_stdin_no_key_is_waited_for(tmp_path: Path) -> None:
+    """It was closed."""
+    code = (
+        "from argparse import Namespace; from tcpwatch.record.recorder import Recorder; "
+        "from tcpwatch.script import ScriptedSource; from tests.recording.story import frames; import sys; "
+        "Recorder(Namespace(output=sys.argv[1], keep=60.0)).run(ScriptedSource(frames(23)))"
+    )
+    command = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-c", code, str(tmp_path / "k.tcpw")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "the key e" not in done.stderr
+
+
+def test_a_passphrase_that_nobody_can_type_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard input was closed."""
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UsageError, match="less than 8 bytes"):
+        key_of("-")
 
 
 def test_nothing_secret_is_in_a_redacted_file(tmp_path: Path) -> None:

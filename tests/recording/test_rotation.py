@@ -131,7 +131,7 @@ def test_a_link_is_never_followed(tmp_path: Path) -> None:
     link.symlink_to(target)
     nowhere.symlink_to(tmp_path / "absent")
     for path in (link, nowhere):
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match="it is a link"):
             Files(str(path))
     recorded(link, 3, force=True)
     assert not link.is_symlink()
@@ -166,6 +166,19 @@ def test_what_cannot_be_written_is_said_with_its_name(tmp_path: Path, force: boo
             Files(path, force=force)
         assert path in caught.value.what
     assert stat.S_IMODE(os.stat("/dev/null").st_mode) == 0o666
+
+
+def test_no_name_is_said() -> None:
+    """Before anything is recorded."""
+    with pytest.raises(UsageError, match="needs a name"):
+        Files("")
+
+
+def test_whoever_called_sudo_may_be_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number that is no user's changes nothing."""
+    monkeypatch.setenv("SUDO_UID", "9" * 20)
+    recorded(tmp_path / "a.tcpw", 3)
+    assert (tmp_path / "a.tcpw").stat().st_uid == os.geteuid()
 
 
 def test_a_name_too_long_is_said(tmp_path: Path) -> None:

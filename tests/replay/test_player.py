@@ -297,6 +297,38 @@ def test_a_damaged_end_is_played_up_to_and_said(path: Path) -> None:
         assert "damaged at byte" in on.player.transport().notes[0]
 
 
+def test_the_end_of_what_is_left_is_where_it_says_to_be(path: Path) -> None:
+    """An index tells of more than can be read: the clock is that of the picture all the same."""
+    raw = bytearray(path.read_bytes())
+    with Recording(path) as recording:
+        raw[recording.segments[-1].offset + 100] ^= 1
+    path.write_bytes(raw)
+    with watched(path) as on:
+        on.player.to_end()
+        shown = on.settled()
+        assert unix(0) < shown.time_ns < unix(29)
+        now = on.player.transport()
+        assert (now.now_ns, now.state) == (shown.time_ns, "ended")
+
+
+def test_the_end_of_a_growing_file_is_no_end(tmp_path: Path) -> None:
+    """Nobody is told that it ends there, whatever it is asked to do."""
+    writer = Writer(tmp_path / "growing.tcpw", Encoder(segment_ns=7 * SECOND))
+    for frame in town.frames(10):
+        writer.write(frame)
+    with watched(tmp_path / "growing.tcpw", plays=True) as on:
+        states = set()
+        on.player.set_listener(lambda: states.add(on.player.transport().state))
+        on.player.to_end()
+        on.until(lambda: on.player.transport().state == "following")
+        on.player.toggle()
+        on.until(lambda: on.player.transport().state == "paused")
+        on.player.toggle()
+        on.until(lambda: on.player.transport().state == "following")
+    writer.close()
+    assert "ended" not in states
+
+
 def test_damage_in_the_middle_is_passed_over_and_said(path: Path) -> None:
     """The segments after it can be sought and played."""
     raw = bytearray(path.read_bytes())

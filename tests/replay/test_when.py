@@ -85,10 +85,12 @@ def test_what_is_no_time_is_said_to_be_none(text: str) -> None:
 
 def test_a_time_that_is_not_recorded() -> None:
     """Says what is."""
-    with pytest.raises(UsageError, match="2026-11-21 14:01:00 to 2026-11-21 14:31:00"):
+    with pytest.raises(UsageError, match="2026-11-21 14:01:00 to 14:31:00"):
         moment("15:00", span())
     with pytest.raises(UsageError, match="not in this recording"):
         moment("2026-11-20 14:10", span())
+    with pytest.raises(UsageError, match="2026-11-30 22:00:00 to 2026-12-01 03:00:00"):
+        moment("15:00", Span(at("2026-11-30 22:00:00"), at("2026-12-01 03:00:00"), at("2026-12-01 01:00:00")))
 
 
 def test_a_time_is_said_with_its_date() -> None:

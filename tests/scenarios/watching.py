@@ -44,7 +44,8 @@ class _Scribe(Tracker):
 class Watching:
     def __init__(self) -> None:
         self._scribe = _Scribe()
-        self._session = Session(KernelSource(32 << 20, Knobs(want_time_wait=True), _EAGER), self._scribe)
+        self._source = KernelSource(32 << 20, Knobs(want_time_wait=True), _EAGER)
+        self._session = Session(self._source, self._scribe)
 
     def __enter__(self) -> Self:
         self._session.start()
@@ -52,6 +53,12 @@ class Watching:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._session.stop()
+
+    @property
+    def missed(self) -> int:
+        """Events that the kernel kept from the hooks, as they interrupted one. A timer's softirq may end all of a
+        play's connections at once, so it can be all of them, and whoever watches can only say that they vanished."""
+        return self._source.programs.interrupted
 
     def until_seen(self, stage: Stage, expected: Verdicts) -> Verdicts:
         """The verdicts of the stage's connections under judgement, as soon as they are those, or else at last."""
