@@ -33,6 +33,7 @@ _NAT_TIMEOUT_S = 350.0  # AWS's gateways and balancers; Azure 240, home routers 
 
 _SCREENS = ("live", "replay", "demo")
 _LINES = ("events", "life", "snapshot")
+_WITHOUT_WORDS = ("record", "demo", "doctor")
 
 
 class Parser(ArgumentParser):
@@ -51,7 +52,14 @@ def parse(argv: Sequence[str]) -> Namespace:
         return _overview().parse_args(arguments)
     parser = Parser(prog=f"tcpwatch {command}", description=COMMANDS[command], epilog=_epilog(command))
     _add_options(parser, command)
-    return parser.parse_args(arguments[1:], Namespace(command=command, filter="", words=[], recording=""))
+    options = Namespace(command=command, filter="", words=[], recording="")
+    _, rest = parser.parse_known_args(arguments[1:], options)
+    if rest[:1] == ["--"] and command not in _WITHOUT_WORDS:
+        options.words, rest = [*options.words, *rest[1:]], []
+    if rest and (command in _WITHOUT_WORDS or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.words = [*options.words, *rest]  # those after an option that follows others, which argparse does not expect
+    return options
 
 
 def _overview() -> ArgumentParser:
@@ -92,7 +100,7 @@ def _add_options(parser: ArgumentParser, command: str) -> None:
         add("--duration", type=_seconds, metavar="S", help="end after so many seconds")
     if command != "record":
         add("-f", "--filter", metavar="EXPR", default="", help="show only what matches; see docs/filters.md")
-    if command not in ("record", "demo"):
+    if command not in _WITHOUT_WORDS:
         # with a default, or argparse calls them required
         add("words", nargs="*", default=[], metavar="EXPR", help="the filter as trailing words, as ss takes it")
     for commands, add_more in _MORE:

@@ -29,6 +29,9 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (("-f", "events", "life"), "life", "events"),
         (("--format", "csv", "snapshot", "-f", "rtt > 1ms"), "snapshot", "rtt > 1ms"),
         (("snapshot", "-f", "rtt > 1ms", "pid", "=", "1"), "snapshot", "( rtt > 1ms ) and ( pid = 1 )"),
+        (("export", "f.tcpw", "--to", "csv", "-o", "out", "pid", "=", "1"), "export", "pid = 1"),
+        (("events", "pid", "=", "1", "--count", "3", "or", "pid", "=", "2"), "events", "pid = 1 or pid = 2"),
+        (("export", "f.tcpw", "--to", "csv", "-o", "out", "--", "pid", "=", "1"), "export", "pid = 1"),
     ],
 )
 def test_the_command_may_stand_anywhere_and_live_is_the_default(

@@ -122,7 +122,7 @@ class Player:
 
     def to_end(self) -> None:
         """And follow, where the file grows."""
-        self._go(self._cue.end_ns)
+        self._wishes.go(_FOREVER)
 
     def next_mark(self) -> bool:
         """False: there is none."""
@@ -158,7 +158,9 @@ class Player:
     def _here_ns(self) -> int:
         """Where the user thinks to be."""
         target = self._wishes.now.target
-        return max(self._head.position_ns, self._aimed_ns, self._cue.begin_ns) if target is None else target
+        if target is not None:
+            return min(target, self._cue.end_ns)
+        return max(self._head.position_ns, self._aimed_ns, self._cue.begin_ns)
 
     def _state(self) -> State:
         wish, grows = self._wishes.now, not self.recording.complete
@@ -232,10 +234,23 @@ class Player:
         self._publish()
 
     def _seek(self, target: int) -> None:
-        self._take(self._cue.bring(self._head, target), target)
-        self._settle(target)
+        if target == _FOREVER:
+            self._grow()  # the end as it is by now
+        moment_ns = min(target, self._cue.end_ns)
+        self._take(self._cue.bring(self._head, moment_ns), moment_ns)
+        self._settle(moment_ns)
         self._wishes.arrived(target)
         self._listener()
+
+    def _grow(self) -> bool:
+        """See what was added to the file; whether anything was."""
+        if not self.recording.refresh():
+            return False
+        self._at_end = False
+        self._cue.measure()
+        self._mark()
+        self._head.resume(self._cue.segment_at(self._head.position_ns))
+        return True
 
     def _step(self, frames: int) -> None:
         for _ in range(-frames):
@@ -288,11 +303,7 @@ class Player:
         if moved or not self._at_end:
             self._at_end = True
             self._publish()
-        if self.recording.refresh():
-            self._at_end = False
-            self._cue.measure()
-            self._mark()
-            self._head.resume(self._cue.segment_at(self._head.position_ns))
+        if self._grow():
             return 0.0
         self._follows = not self.recording.complete
         if self._follows:

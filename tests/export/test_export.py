@@ -144,6 +144,19 @@ def test_files_are_not_replaced_unasked(frames: list[Frame], tmp_path: Path) -> 
     assert not (tmp_path / "out" / "lives.csv").is_symlink()
 
 
+def test_only_files_are_replaced(tmp_path: Path) -> None:
+    """A pipe, or a device, stays what it is whatever is asked for."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "out").mkdir()
+    os.mkfifo(tmp_path / "out" / "lives.csv")
+    whole: tuple[tuple[str, TableName | None], ...] = (("pipe", "lives"), ("out", None))
+    for out, table in whole:
+        with pytest.raises(UsageError, match="no regular file"):
+            export(ScriptedSource([]), "csv", str(tmp_path / out), table=table, force=True)
+    assert stat.S_ISFIFO((tmp_path / "pipe").lstat().st_mode)
+    assert names(tmp_path / "out") == ["lives.csv"]
+
+
 def test_other_forms_may_lie_beside(frames: list[Frame], tmp_path: Path) -> None:
     """Nothing of theirs is touched."""
     for form in FORMS:

@@ -311,6 +311,21 @@ def test_the_end_of_what_is_left_is_where_it_says_to_be(path: Path) -> None:
         assert (now.now_ns, now.state) == (shown.time_ns, "ended")
 
 
+def test_the_end_is_the_one_that_the_file_has_by_now(tmp_path: Path) -> None:
+    """Not the one it had when somebody looked."""
+    writer = Writer(tmp_path / "growing.tcpw", Encoder(segment_ns=7 * SECOND))
+    story = town.frames(30)
+    for _ in range(52):
+        writer.write(next(story))
+    with watched(tmp_path / "growing.tcpw") as on:
+        for frame in story:
+            writer.write(frame)
+        on.player.to_end()
+        assert on.second() > 28
+        assert on.player.transport().end_ns > unix(28)
+    writer.close()
+
+
 def test_the_end_of_a_growing_file_is_no_end(tmp_path: Path) -> None:
     """Nobody is told that it ends there, whatever it is asked to do."""
     writer = Writer(tmp_path / "growing.tcpw", Encoder(segment_ns=7 * SECOND))
