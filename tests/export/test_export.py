@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -219,8 +220,13 @@ def run(form: str, out: Path, before: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=FAR_FROM_HERE
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, without_progress(done.stderr)) == (0, "")
     return done.stdout
+
+
+def without_progress(narration: str) -> str:
+    """What is told on a slow machine besides."""
+    return re.sub(r"^tcpwatch: [\d,]+ rows(, \d+ %)?\n", "", narration, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -273,4 +279,4 @@ def test_what_was_written_is_told(frames: list[Frame], tmp_path: Path, capfd: py
     out, err = capfd.readouterr()
     assert out == ""
     told = ", ".join(f"{count:,} {table}" for table, count in counts.items())
-    assert err == f"tcpwatch: {told} written to {tmp_path / 'out'}; {lost:,} events were lost\n"
+    assert without_progress(err) == f"tcpwatch: {told} written to {tmp_path / 'out'}; {lost:,} events were lost\n"
