@@ -17,13 +17,13 @@ class BlockFile:
     """A file of blocks of one encoder, created here. Its name must not be taken, be it by a link; only its owner may
     read it. Or a descriptor that is open for writing, and is closed here."""
 
-    def __init__(self, path: str | Path | int, encoder: Encoder, *, replace: bool = False) -> None:
-        """replace: whether a regular file of that name may be emptied. Raises TcpwatchError naming the file."""
+    def __init__(self, path: str | Path | int, encoder: Encoder) -> None:
+        """Raises TcpwatchError naming the file."""
         self.name = f"file descriptor {path}" if isinstance(path, int) else str(path)
         self.bytes = 0
         self._identity = encoder.identity
         self._gathered = Gatherer()
-        self._fd = path if isinstance(path, int) else _create(str(path), replace)
+        self._fd = path if isinstance(path, int) else _create(str(path))
         try:
             self._start = os.lseek(self._fd, 0, os.SEEK_CUR) if stat.S_ISREG(os.fstat(self._fd).st_mode) else None
             self._write(encoder.head)
@@ -67,24 +67,23 @@ class BlockFile:
         return TcpwatchError(f"cannot write {self.name}: {error.strerror}", cure)
 
 
-def _create(path: str, replace: bool) -> int:
-    how = os.O_TRUNC if replace else os.O_EXCL
+def _create(path: str) -> int:
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | how | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except FileExistsError as error:
         raise TcpwatchError(f"cannot write {path}: there is such a file already", "choose another name") from error
     except OSError as error:
         raise TcpwatchError(f"cannot write {path}: {error.strerror}") from error
-    os.fchmod(fd, 0o600)  # whatever the umask, and whoever had it before
+    os.fchmod(fd, 0o600)  # whatever the umask
     return fd
 
 
 class Writer:
     """A session into a file. events, frames: taken so far. bytes: in the file so far."""
 
-    def __init__(self, path: str | Path | int, encoder: Encoder | None = None, *, replace: bool = False) -> None:
+    def __init__(self, path: str | Path | int, encoder: Encoder | None = None) -> None:
         self._encoder = encoder or Encoder()
-        self._file = BlockFile(path, self._encoder, replace=replace)
+        self._file = BlockFile(path, self._encoder)
         self.events = self.frames = 0
         self._closed = self._failed = False
 

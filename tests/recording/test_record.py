@@ -177,17 +177,18 @@ def test_progress_is_one_line_on_a_terminal(tmp_path: Path) -> None:
     assert played(next(tmp_path.iterdir()))
 
 
+def flight(into: Path, terminal: int) -> "subprocess.Popen[bytes]":
+    """A flight recorder that reads its keys from that terminal."""
+    options = {"output": str(into / "k.tcpw"), "keep": 60.0}
+    command = [sys.executable, "-m", "tests.recording.recorder", json.dumps(options)]
+    return subprocess.Popen(command, stdin=terminal, stderr=subprocess.PIPE, cwd=ROOT)
+
+
 def test_the_terminal_is_given_back(tmp_path: Path) -> None:
     """As it was before keys were read from it."""
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
-    options = {"output": str(tmp_path / "k.tcpw"), "keep": 60.0}
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.recording.recorder", json.dumps(options)],
-        stdin=theirs,
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
-    ) as process:
+    with flight(tmp_path, theirs) as process:
         assert process.stderr
         assert b"the key e" in process.stderr.readline()
         assert termios.tcgetattr(theirs) != before
@@ -203,13 +204,7 @@ def test_after_ctrl_z_keys_are_heard_again(tmp_path: Path) -> None:
     """The shell sets the terminal as it likes it, and does not set it back."""
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
-    options = {"output": str(tmp_path / "k.tcpw"), "keep": 60.0}
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.recording.recorder", json.dumps(options)],
-        stdin=theirs,
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
-    ) as process:
+    with flight(tmp_path, theirs) as process:
         assert process.stderr
         assert b"the key e" in process.stderr.readline()
         termios.tcsetattr(theirs, termios.TCSANOW, before)
