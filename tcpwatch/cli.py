@@ -1,6 +1,7 @@
 """The command line: flags in, exit codes out. The one place that turns errors into messages; what the commands do lives
 elsewhere, and is imported only by the command that needs it."""
 
+import errno
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ from tcpwatch.narration import say
 
 if TYPE_CHECKING:
     from tcpwatch.filter import Filter
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # files that are written have names; only stdout has none
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _discard_output()  # the reader has seen enough
         return 0
     except OSError as error:
-        say(f"tcpwatch: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        where = error.filename or ("standard output" if error.errno in _FULL else "")
+        say(f"tcpwatch: {error.strerror or error}{f': {words.clean(str(where))}' if where else ''}")
         _discard_output()
         return 1
     except KeyboardInterrupt:

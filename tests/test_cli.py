@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -185,3 +186,18 @@ def test_usage_errors_are_ours() -> None:
     """argparse must not exit on its own: one place turns errors into exit codes."""
     with pytest.raises(UsageError):
         flags.parse(["events", "--format", "xml"])
+
+
+def test_a_full_disk_behind_stdout() -> None:
+    """Which output was full is said."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "tcpwatch", "life", "--from", "docs/demo/demo.tcpw"],
+            cwd=Path(__file__).parents[1],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert "No space left on device: standard output" in done.stderr
