@@ -1,6 +1,8 @@
 """The records of bpf/wire.h as NumPy dtypes, and the kernel's numbers by name. What a zero means is decided here too:
 everything downstream asks `known()` and friends instead of guessing. Knows nothing of how records arrive."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 EVENT = np.dtype(
@@ -202,3 +204,13 @@ def unknown_min_rtt(min_rtt_us: np.ndarray) -> np.ndarray:
 def unknown_ssthresh(ssthresh: np.ndarray) -> np.ndarray:
     """True while slow start has not ended for the first time."""
     return (ssthresh == 0) | (ssthresh >= SSTHRESH_INFINITE)
+
+
+def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays of one kind of record, one after the other; the array itself where there is but one. At least one. NumPy
+    copies records whose fields it knows field by field, six times slower."""
+    if len(parts) == 1:
+        return parts[0]
+    dtype = parts[0].dtype
+    whole = np.dtype(f"V{dtype.itemsize}")
+    return np.concatenate([np.ascontiguousarray(part).view(whole) for part in parts]).view(dtype)

@@ -188,6 +188,25 @@ def test_usage_errors_are_ours() -> None:
         flags.parse(["events", "--format", "xml"])
 
 
+def test_ctrl_c_while_it_loads() -> None:
+    """Nothing has begun, so nothing is said; the handler that was there is there again."""
+    code = """if True:
+        import os, signal, sys
+        sys.argv = ["tcpwatch", "--version"]
+        class Finder:
+            def find_spec(self, name, path=None, target=None):
+                if name == "tcpwatch.cli":
+                    os.kill(os.getpid(), signal.SIGINT)
+        sys.meta_path.insert(0, Finder())
+        from tcpwatch.__main__ import main
+        main()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_a_full_disk_behind_stdout() -> None:
     """Which output was full is said."""
     with open("/dev/full", "w") as full:

@@ -1,5 +1,6 @@
 """`tcpwatch record`: a session into a file, for another day or another machine."""
 
+import signal
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 def run(options: Namespace, _expression: str, _wanted: "Filter | None") -> int:
     recorder = Recorder(options)  # first: nothing should be attached for an order that makes no sense
+    if options.keep is None:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # meant for a flight recorder, it would cost the file its index
     ending = Ending(options.duration, recorded=bool(options.recording), stdout=options.output == STDOUT)
     source = sources.recorded(options.recording) if options.recording else _watched(options)
     ending.governs(source)

@@ -41,6 +41,11 @@ class Health:
         """lives: rows.ROW with their verdicts, that were told just now. now_ns: CLOCK_MONOTONIC."""
         self._ledger.note(lives, now_ns)
 
+    def begin(self, tally: np.ndarray, now_ns: int) -> None:
+        """What was seen and lost before is none of this session's. tally: wire.TALLY. now_ns: CLOCK_MONOTONIC."""
+        self._tallies.clear()
+        self._tallies.append((now_ns, int(tally["seen"].sum()), int(tally["lost"].sum())))
+
     def look(
         self, scene: Scene, counts: np.ndarray | None, tally: np.ndarray, *, started_ns: int, offset_ns: int
     ) -> tuple[Finding, ...]:

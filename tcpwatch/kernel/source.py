@@ -157,7 +157,7 @@ class KernelSource:
         self._fill = self._rings.fill()
         events = self._rings.drain(DRAIN_LIMIT, time.monotonic_ns())
         if self._early:
-            events = np.concatenate([*self._early, events])
+            events = wire.joined([*self._early, events])
             self._early.clear()
         self.delivered += np.bincount(events["kind"], minlength=len(wire.KINDS))
         return events
@@ -204,7 +204,7 @@ class KernelSource:
             except OSError:  # gone, or not ours to enter: its sockets stay unknown, and the frame says which were read
                 continue
         self._settings.forget_all_but(seen)
-        sockets = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, wire.SOCKET), *parts])
+        sockets = wire.joined(parts) if parts else np.empty(0, wire.SOCKET)
         self._expected_sockets = len(sockets)
         self._snapshot_timer.ran(begin, time.monotonic())
         self._look_at_clocks()

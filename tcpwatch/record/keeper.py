@@ -28,7 +28,7 @@ class Keeper:
 
     def __init__(self, orders: Orders, progress: Progress) -> None:
         assert orders.keep_ns is not None
-        destination.check(orders.output, force=True)
+        destination.check(orders.output, force=True, stamps=True)
         self._orders, self._progress = orders, progress
         self._flight = Flight(orders.keep_ns, orders.max_bytes or FLIGHT_BYTES)
         self._keyboard = Keyboard()

@@ -62,6 +62,8 @@ class Recorder:
         except TcpwatchError as error:
             if isinstance(error.__cause__, BrokenPipeError):
                 return  # whoever read it has seen enough
+            if count.seen:
+                self._summarise(count)
             raise
         self._summarise(count)
 

@@ -12,11 +12,13 @@ from tcpwatch.errors import TcpwatchError, UsageError
 from tcpwatch.recording.format import SIGNATURE
 
 _STAMP = "%Y%m%d-%H%M%S"
+_STAMP_MOST = 64  # what it adds to a name: the time, a finding's code, a number
 _STAMPED = r"-\d{8}-\d{6}(-[a-z][a-z0-9_]*)?(_\d+)?"
 
 
-def check(path: str, force: bool = False) -> None:
-    """Say early what Beginning would say later. Raises UsageError or TcpwatchError that name the file."""
+def check(path: str, force: bool = False, stamps: bool = False) -> None:
+    """Say early what Beginning would say later. stamps: names made by stamped() are meant. Raises UsageError or
+    TcpwatchError that name the file."""
     if not path:
         raise UsageError("a recording needs a name", "use -o FILE")
     shown = words.clean(path)
@@ -33,6 +35,9 @@ def check(path: str, force: bool = False) -> None:
     parent = os.path.dirname(path) or "."
     if not os.path.isdir(parent):
         raise UsageError(f"cannot write {shown}: there is no directory {words.clean(parent)}", "make it first")
+    most = os.pathconf(parent, "PC_NAME_MAX") - (_STAMP_MOST if stamps else 0)
+    if len(os.fsencode(os.path.basename(path))) > most:
+        raise UsageError(f"cannot write {shown}: its name is too long", f"use at most {most} bytes")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise TcpwatchError(f"cannot write {shown}: the directory {words.clean(parent)} may not be written to")
 

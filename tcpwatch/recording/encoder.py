@@ -19,7 +19,7 @@ from tcpwatch.recording.tables import Buffer, pack_array, pack_successor
 SEGMENT_NS = 30_000_000_000
 SEGMENT_EVENTS = 250_000  # a quarter of a second to replay: what a seek costs at most
 CHUNK_NS = 900_000_000  # with the frame that ends it, a second: what a crash costs at most
-CHUNK_BYTES = 1 << 25  # of arrays: what waits for company is held in memory, and so is what a reader unpacks
+CHUNK_BYTES = 1 << 23  # of arrays: what waits for company is held in memory, and so is what a reader unpacks
 _LEVEL = 1
 _PROCESSES = 10_000  # as many as a tracker remembers
 

@@ -81,7 +81,7 @@ class CutShort(BadInput):
 
 
 def cut_short(offset: int, what: str) -> CutShort:
-    return CutShort(damaged(offset, what).what)
+    return CutShort(f"the recording breaks off at byte {offset}: {what}")
 
 
 def damaged(where: int, what: str) -> BadInput:

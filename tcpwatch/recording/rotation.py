@@ -34,7 +34,7 @@ class Files:
         self._path, self._force, self._tell = path, force, tell
         self._max_bytes, self._max_age_ns, self._max_files = max_bytes, max_age_ns, max_files
         self._rotates = max_bytes is not None or max_age_ns is not None
-        destination.check(path, force or self._rotates)
+        destination.check(path, force or self._rotates, stamps=self._rotates)
         self._encoder = Encoder()
         self._open: BlockFile | None = None
         self._before = 0  # bytes in the files before this one

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tcpwatch import wire
 from tcpwatch.errors import BadInput, TcpwatchError
 from tcpwatch.recording.format import MOST_BYTES, MOST_ROWS, damaged
 
@@ -40,7 +41,7 @@ def pack_array(parts: Sequence[np.ndarray], dtype: np.dtype[Any], rising: Collec
     if count:
         yield bytes((PLAIN,))
         yield bytes(RISES if name in rising else VALUE for name in dtype.names or ())
-        groups = [_Group(group, dtype, rising) for group in _groups(parts, dtype)]
+        groups = [_Group(group, dtype, rising) for group in _groups(parts)]
         yield b"".join(group.head for group in groups)
         for byte in range(dtype.itemsize):  # like beside like, across groups
             yield from (group.planes[byte] for group in groups if byte in group.planes)
@@ -102,7 +103,7 @@ def _find(keys: np.ndarray, before: np.ndarray) -> np.ndarray:
     return places
 
 
-def _groups(parts: Iterable[np.ndarray], dtype: np.dtype[Any]) -> Iterator[np.ndarray]:
+def _groups(parts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Pieces of about a group's size; what is larger is cut, what is smaller joined."""
     held: list[np.ndarray] = []
     count = 0
@@ -110,20 +111,14 @@ def _groups(parts: Iterable[np.ndarray], dtype: np.dtype[Any]) -> Iterator[np.nd
         held.append(part)
         count += len(part)
         if count >= _GROUP // 2:
-            yield from _cut(_joined(held, dtype))
+            yield from _cut(wire.joined(held))
             held, count = [], 0
     if count:
-        yield from _cut(_joined(held, dtype))
+        yield from _cut(wire.joined(held))
 
 
 def _cut(array: np.ndarray) -> Iterator[np.ndarray]:
     return iter(np.array_split(array, -(-len(array) // _GROUP)))
-
-
-def _joined(parts: Sequence[np.ndarray], dtype: np.dtype[Any]) -> np.ndarray:
-    if len(parts) == 1:
-        return np.ascontiguousarray(parts[0])
-    return np.concatenate([np.ascontiguousarray(part).view(_whole(dtype)) for part in parts]).view(dtype)
 
 
 def _bytes(array: np.ndarray) -> np.ndarray:

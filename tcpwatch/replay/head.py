@@ -154,7 +154,7 @@ def joined(*frames: Frame) -> Frame:
     return replace(
         frames[-1],
         begin_ns=frames[0].begin_ns,
-        events=np.concatenate([frame.events for frame in frames]),
+        events=wire.joined([frame.events for frame in frames]),
         snapshot=snapshots[-1] if snapshots else None,
         owners=owners[-1] if owners else None,
         processes=tuple(one for frame in frames for one in frame.processes),

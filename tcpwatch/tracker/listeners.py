@@ -244,4 +244,4 @@ def _events(time_ns: int, netns: int, amounts: np.ndarray, listener: np.void | N
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([np.empty(0, wire.EVENT), *parts])
+    return wire.joined([np.empty(0, wire.EVENT), *parts])

@@ -24,7 +24,7 @@ class EventLog:
         if not self._keep or not len(events):
             return
         if self.key is not None:
-            self._followed = np.concatenate([self._followed, events[self._about(events, self.key)]])[-_FOLLOWED:]
+            self._followed = wire.joined([self._followed, events[self._about(events, self.key)]])[-_FOLLOWED:]
         events, lines = events[-self._keep :].copy(), lines[-self._keep :]
         portless = (events["lport"] == 0) & (lines >= 0)  # a connect() that had not chosen one; by now it has
         events["lport"][portless] = rows["lport"][lines[portless]]
@@ -35,7 +35,7 @@ class EventLog:
         if self._batches and len(self._batches[-1][0]) < self._keep // 32:  # few big ones: drawing joins them all
             newest = self._batches.pop()
             batch = (
-                np.concatenate([newest[0], events]),
+                wire.joined([newest[0], events]),
                 np.concatenate([newest[1], pids]),
                 np.concatenate([newest[2], comms]),
             )
@@ -48,9 +48,9 @@ class EventLog:
         """(events, pids, comms), oldest first."""
         if not self._batches:
             return np.empty(0, wire.EVENT), np.empty(0, np.uint32), np.empty(0, "S16")
-        columns = zip(*self._batches, strict=True)
-        events, pids, comms = (np.concatenate(column)[-self._keep :] for column in columns)
-        return events, pids, comms
+        events, pids, comms = zip(*self._batches, strict=True)
+        keep = slice(-self._keep, None)
+        return wire.joined(events)[keep], np.concatenate(pids)[keep], np.concatenate(comms)[keep]
 
     def follow(self, key: Key | None) -> None:
         if key == self.key:

@@ -104,6 +104,8 @@ class Tracker:
         self._untold = np.concatenate([self._untold, ended])
         lives = self._tell(frame)
         self.health.note(lives, frame.end_ns)
+        if frame.joins:
+            self.health.begin(frame.tally, frame.end_ns)
         base = frame.tally["lost"] if frame.joins else self._lost
         lost = frame.tally["lost"] - base
         self._lost = frame.tally["lost"].copy()
@@ -149,7 +151,7 @@ class Tracker:
         if not len(told):
             return frame, lines
         theirs = self.table.index.find(told["cookie"].copy(), told["netns"].copy())
-        return replace(frame, events=np.concatenate([frame.events, told])), np.concatenate([lines, theirs])
+        return replace(frame, events=wire.joined([frame.events, told])), np.concatenate([lines, theirs])
 
     def _count(self, batch: Batch, end_ns: int, ended: np.ndarray) -> None:
         rows = self.table.rows

@@ -79,4 +79,5 @@ class TablePage(Vertical):
             "following  " if self.sheet.follows and self.table.at_top else "g follows  " if self.sheet.follows else ""
         )
         total, here = f"{shown.total:,}", f"{len(shown.order):,}"
-        return f"{follow}{here} of {total} shown" if here != total else f"{follow}{total} {self.sheet.noun}"
+        noun = self.sheet.noun.removesuffix("s") if shown.total == 1 else self.sheet.noun
+        return f"{follow}{here} of {total} shown" if here != total else f"{follow}{total} {noun}"

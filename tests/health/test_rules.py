@@ -245,6 +245,16 @@ def test_events_lost() -> None:
     assert looker.look(tally=tally) == []
 
 
+def test_what_was_lost_before_is_no_news() -> None:
+    """Whoever joins a recording in its middle is not told of losses that precede it."""
+    looker, tally = Looker(), np.zeros(len(wire.KINDS), wire.TALLY)
+    tally["seen"][0], tally["lost"][0] = 100_000, 23
+    looker.health.begin(tally, looker.now)
+    assert looker.look(tally=tally) == []
+    tally["lost"][0] += 7
+    assert [(one.code, one.count) for one in looker.look(tally=tally)] == [("events_lost", 7)]
+
+
 def test_hooks_refused() -> None:
     """What the kernel merely does not have is no finding."""
     refused = Probe("tcp_send_reset", "tp_btf", "resets", False, "EPERM", "resets are not seen", True)

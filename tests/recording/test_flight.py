@@ -208,6 +208,9 @@ def test_a_dump_that_fails_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFi
     with pytest.raises(TcpwatchError, match=r"caught-.*no directory"):
         Recorder(options(into / "caught.tcpw")).run(Told(story()))
     assert len(whole(into)) == 1
+    summary = capsys.readouterr().err
+    assert "delivered, 0 lost\n" in summary
+    assert "written out: " in summary
 
 
 @pytest.mark.parametrize("limit", [1, 2])
@@ -289,6 +292,7 @@ def test_an_alarm_is_for_what_is_new_and_bad_enough() -> None:
     [
         ({"keep": 0.5}, "--keep has to be"),
         ({"output": "-"}, "standard output"),
+        ({"output": "x" * 200}, "its name is too long"),
         ({"keep": None, "on_finding": "high"}, "--on-finding"),
         ({"on_finding": "critical"}, "'critical' is no severity"),
         ({"max_size": 5}, "--max-size has to be"),

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import termios
@@ -32,6 +33,7 @@ from .story import follows, frame, frames, same
 from .test_redact import KEY, SECRETS, secret_frame
 
 ROOT = Path(__file__).parents[2]
+DEADLINE_S = 60.0
 
 
 def record(output: Path | str, told: list[Frame], **options: Any) -> None:
@@ -142,6 +144,24 @@ def test_a_closed_pipe_ends_it_quietly() -> None:
     done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, cwd=ROOT, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_signal_for_flight_recorders_ends_nothing(tmp_path: Path) -> None:
+    """Whoever takes it for one keeps the file."""
+    told = (ROOT / "docs" / "demo" / "demo.tcpw").read_bytes()
+    command = [sys.executable, "-m", "tcpwatch", "record", "--from", "-", "-o", str(tmp_path / "a.tcpw")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdin is not None
+        process.stdin.write(told[: len(told) // 2])
+        process.stdin.flush()
+        until = time.monotonic() + DEADLINE_S
+        while not os.path.exists(tmp_path / "a.tcpw"):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        process.send_signal(signal.SIGUSR1)
+        process.communicate(told[len(told) // 2 :])
+    assert process.returncode == 0
+    assert played(tmp_path / "a.tcpw")
 
 
 def test_a_terminal_is_no_place_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,11 +181,12 @@ def test_whoever_called_sudo_may_be_nobody(tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "a.tcpw").stat().st_uid == os.geteuid()
 
 
-def test_a_name_too_long_is_said(tmp_path: Path) -> None:
-    """What only the kernel knows comes with the first frame, with the name."""
-    files = Files(str(tmp_path / ("x" * 300)))
-    with pytest.raises(TcpwatchError, match="xxx: File name too long"):
-        files.write(next(frames(1)))
+@pytest.mark.parametrize(("length", "max_bytes"), [(256, None), (192, 1 << 20)])
+def test_a_name_too_long_is_said(tmp_path: Path, length: int, max_bytes: int | None) -> None:
+    """Before anything is recorded; also where only the time added to it makes it so."""
+    Files(str(tmp_path / ("x" * (length - 1))), max_bytes=max_bytes)
+    with pytest.raises(UsageError, match=r"xxx: its name is too long"):
+        Files(str(tmp_path / ("x" * length)), max_bytes=max_bytes)
 
 
 def test_a_name_shows_no_control_characters(tmp_path: Path) -> None:

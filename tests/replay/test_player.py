@@ -294,7 +294,7 @@ def test_a_damaged_end_is_played_up_to_and_said(path: Path) -> None:
         on.player.to_end()
         on.until(lambda: on.player.transport().state in ("following", "ended"))
         assert on.second() == pytest.approx(28.5, abs=0.6)
-        assert "damaged at byte" in on.player.transport().notes[0]
+        assert "breaks off at byte" in on.player.transport().notes[0]
 
 
 def test_the_end_of_what_is_left_is_where_it_says_to_be(path: Path) -> None:

@@ -150,3 +150,11 @@ async def test_no_connections_make_an_empty_table() -> None:
     async with hand(picture.connections(0)) as h:
         await h.press(DIGIT, "enter", "s", "slash", "escape")
         assert "0 destinations" in h.lines()[-1]
+
+
+async def test_one_is_one_destination() -> None:
+    """Not `1 destinations`."""
+    view = with_ports(connections((4, 7, 0)))
+    async with hand(view.connections) as h:
+        await open_ports(h, view)
+        assert "1 destination " in h.lines()[-1] + " "
