@@ -1,11 +1,13 @@
 """`python -m bench.consumers ROUTE OBJECT BATCH PER_SECOND`: takes records out of rings that feed.bpf.c fills, by one
-of several routes, and prints the records taken per second of its thread's CPU time. Filling is not in the figure."""
+of several routes, and prints the records taken per second of its thread's CPU time; of `verdicts`, what they add.
+Filling is not in the figure."""
 
 import ctypes as C
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -20,6 +22,7 @@ from tcpwatch.kernel.libbpf import make_ring
 from tcpwatch.kernel.rings import Rings
 from tcpwatch.kernel.source import DRAIN_LIMIT
 from tcpwatch.tracker.tracker import Tracker
+from tcpwatch.verdicts import judge
 
 RING_BYTES = 32 << 20  # of all together
 RINGS = 4  # as on a machine of four CPUs
@@ -33,7 +36,7 @@ Consume = Callable[[], int]
 def main() -> int:
     memory.settle()  # as every session does
     route, image, batch, per_second = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    sys.stdout.write(f"{ROUTES[route](image, batch, per_second):.0f}\n")
+    sys.stdout.write(f"{ROUTES[route](image, batch, per_second):.4f}\n")
     return 0
 
 
@@ -48,10 +51,26 @@ def life(image: Path, batch: int, per_second: int) -> float:
     return track(image, batch, per_second, Tracker())
 
 
-def unjudged(image: Path, batch: int, per_second: int) -> float:
-    """As `life`, but that no verdict is found: what they cost is the difference."""
-    with patch("tcpwatch.tracker.tracker.judge", lambda rows, *_: np.zeros(len(rows), np.uint8)):
-        return track(image, batch, per_second, Tracker())
+def verdicts(image: Path, batch: int, per_second: int) -> float:
+    """As `life`, but that every other batch's lives get no verdict: by how much those that do take longer, 0.1 = a
+    tenth. In one process, as two differ by more than that."""
+    judging = True
+
+    def sometimes(lives: np.ndarray, *rest: Any) -> np.ndarray:
+        return judge(lives, *rest) if judging else np.zeros(len(lives), np.uint8)
+
+    feed, rings = fed(image, per_second)
+    consume = tracked(feed, rings, Tracker())
+    spent_s = {True: 0.0, False: 0.0}
+    with patch("tcpwatch.tracker.tracker.judge", sometimes):
+        speed(feed, consume, batch, round(KEPT_S * per_second), 0)
+        for _ in range(-(-COUNTED_RECORDS // batch) // 2 * 2):
+            feed.fill(batch)
+            begin_s = time.thread_time()
+            consume()
+            spent_s[judging] += time.thread_time() - begin_s
+            judging = not judging
+    return spent_s[True] / spent_s[False] - 1
 
 
 def screen(image: Path, batch: int, per_second: int) -> float:
@@ -83,7 +102,7 @@ def bcc(image: Path, batch: int, per_second: int) -> float:
     return speed(feed, ring.consumer(), batch, 0, CALLBACK_RECORDS)
 
 
-ROUTES = {route.__name__: route for route in (decode, life, unjudged, screen, libbpf, bcc)}
+ROUTES = {route.__name__: route for route in (decode, life, verdicts, screen, libbpf, bcc)}
 
 
 def speed(feed: Feed, consume: Consume, batch: int, warm: int, counted: int) -> float:
@@ -98,7 +117,7 @@ def speed(feed: Feed, consume: Consume, batch: int, warm: int, counted: int) -> 
         taken += got
         if got != made:
             raise RuntimeError(f"{made} records went into the ring, {got} came out")
-    return (taken - warm) / spent_s
+    return (taken - warm) / spent_s if spent_s else 0.0
 
 
 def tracked(feed: Feed, rings: Rings, tracker: Tracker) -> Consume:

@@ -13,7 +13,6 @@ _TICK, _REAL = 28_500, 285_000
 _ROUTES = {
     "decode": "Rings.drain: records as an array",
     "life": "Rings.drain and Tracker.fold, as `life` and `events` have it",
-    "unjudged": "the same without verdicts",
     "screen": "Rings.drain and Tracker.fold, as the TUI has it",
     "libbpf": "libbpf's ring_buffer, ctypes callback, dict",
     "bcc": "bcc's ring_buffer_consume, callback, dict",
@@ -28,7 +27,7 @@ def measure(scale: Scale) -> Result:
     for round_ in range(scale.rounds):
         for one in asked:
             progress.say(f"round {round_ + 1}/{scale.rounds}: {_name(*one)}")
-            rates[one].append(_rate(image, *one) / 1e6)
+            rates[one].append(_told(image, *one) / 1e6)
     figures = [
         Figure(_name(*one), values, "M/s", at_least(3) if one == _OURS else None) for one, values in rates.items()
     ]
@@ -36,8 +35,8 @@ def measure(scale: Scale) -> Result:
         Figure(f"the tracker's route against {peer}'s callback", ratios(rates[_OURS], rates[peer, _FULL, _FAST]))
         for peer in ("bcc", "libbpf")
     ]
-    with_verdicts, without = rates[_OURS], rates["unjudged", _FULL, _FAST]
-    figures.append(Figure("what verdicts add", [b / a - 1 for a, b in zip(with_verdicts, without)], "", at_most(0.1)))
+    added = [_told(image, "verdicts", _FULL, _FAST) for _ in range(scale.rounds)]
+    figures.append(Figure("what verdicts add", added, "", at_most(0.1)))
     how = (
         "A BPF program (bench/feed.bpf.c) puts records of tcpwatch's own layout into four rings of 8 MB, for the "
         "callbacks into one of 32 MB: the lives of loopback connections, 64 of them abreast, each one new; then the "
@@ -46,7 +45,8 @@ def measure(scale: Scale) -> Result:
         f"named, and the table of connections is first brought to the size that goes with it. {_FULL:,} at a time is "
         f"the most a frame carries; {_TICK:,} is what a tick of 0.1 s brings at {_REAL:,} a second, about what "
         "`connect` makes. Every route reads the same records, in the same Python; the callbacks "
-        "only note the newest state in a dict, while the tracker keeps the whole life."
+        "only note the newest state in a dict, while the tracker keeps the whole life. What verdicts add is by how "
+        "much longer those batches take whose lives get one; in one process, where every other batch's get none."
     )
     return Result("decode", "Events decoded and tracked per second and core", how, figures)
 
@@ -56,7 +56,7 @@ def _name(route: str, batch: int, per_second: int) -> str:
     return f"{_ROUTES[route]}{pace}, {batch:,} at a time"
 
 
-def _rate(image: str, route: str, batch: int, per_second: int) -> float:
+def _told(image: str, route: str, batch: int, per_second: int) -> float:
     command = [sys.executable, "-m", "bench.consumers", route, image, str(batch), str(per_second)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
     return float(done.stdout)
