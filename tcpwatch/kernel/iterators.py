@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from tcpwatch import wire
 from tcpwatch.errors import TcpwatchError
 from tcpwatch.kernel import libbpf
 
@@ -12,14 +13,15 @@ def read_all(link: int, dtype: np.dtype, expected: int) -> np.ndarray:
     """Walk the iterator attached as `link` once: (n,) of dtype. expected: a guess at n, to allocate well.
 
     An iterator of network objects walks the namespace of the thread that opens it."""
-    records = np.empty(max(256, expected + expected // 8), dtype)
-    filled = 0
+    blocks = [np.empty(max(256, expected + expected // 8), dtype)]
+    filled = 0  # bytes of the last one
     descriptor = libbpf.open_iterator(link)
     try:
         while True:
-            window = records.view(np.uint8).data[filled:]
+            window = blocks[-1].view(np.uint8).data[filled:]
             if not len(window):
-                records = np.concatenate([records, np.empty(len(records), dtype)])
+                blocks.append(np.empty(sum(map(len, blocks)), dtype))
+                filled = 0
                 continue
             try:
                 got = os.readv(descriptor, [window])
@@ -32,4 +34,4 @@ def read_all(link: int, dtype: np.dtype, expected: int) -> np.ndarray:
         os.close(descriptor)
     if filled % dtype.itemsize:
         raise TcpwatchError(f"an iterator gave {filled} bytes, not a whole number of {dtype.itemsize}-byte records")
-    return records[: filled // dtype.itemsize]
+    return wire.joined([*blocks[:-1], blocks[-1][: filled // dtype.itemsize]])
