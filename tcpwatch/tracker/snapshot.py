@@ -82,7 +82,9 @@ def _refresh(table: Table, snapshot: Snapshot, lines: np.ndarray, at: np.ndarray
     changed = (rows["state"][lines] != state) & (rows["path_state"][lines, _last(rows, lines)] != state)
     _append_state(rows, lines[changed], state[changed])
     rows["state"][lines] = state
-    full = (sockets["sort"][at] == wire.FULL) & (state != wire.LISTEN)
+    listens = state == wire.LISTEN
+    rows["cgroup"][lines[listens]] = sockets["cgroup"][at[listens]]
+    full = (sockets["sort"][at] == wire.FULL) & ~listens
     lines, at = lines[full], at[full]
     note_segments(table, lines, sockets["segs_out"][at])
     _MEASURES.copy(sockets, rows, lines, at)

@@ -1,7 +1,7 @@
 """What folding one frame brought: the hand-over from the tracker to faces that follow the stream."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,3 +20,6 @@ class Step:
     cgroups: Mapping[int, str]
     namespaces: Mapping[int, str]
     processes: Mapping[int, Process]
+    ended: np.ndarray = field(default_factory=lambda: np.empty(0, np.intp))  # (len(lives),) each life's line in table
+    kinds: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))  # of the frame's events, as their columns
+    new_states: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tcpwatch import wire
-from tcpwatch.frame import Frame, Process, Snapshot
+from tcpwatch.frame import FUNCTIONS, Frame, Process, Snapshot
 from tcpwatch.health import Health
 from tcpwatch.rows import LET_GO, SERVER, TOLD
 from tcpwatch.tracker.batch import Batch
@@ -80,7 +80,8 @@ class Tracker:
         self._forget(frame.end_ns)  # first: a Step may name every line that its own frame touches
         self._note_names(frame)
         self.pulse.advance(frame.end_ns)
-        batch, releases = _without_releases(Batch.of(frame.events))
+        batch, releases = _without(Batch.of(frame.events), wire.RELEASED)
+        batch, cookies = _without(batch, wire.COOKIE_SENT, wire.COOKIE_ACCEPTED, wire.COOKIE_REJECTED)
         frame = replace(frame, events=batch.events)
         ended = fold_events(self.table, batch)
         lines = batch.lines
@@ -90,7 +91,7 @@ class Tracker:
             ended = np.concatenate([ended, fold_snapshot(self.table, frame.snapshot, lines, frame.host.hz)])
             self._note_history(frame)
         self.listeners.note(batch)
-        frame, lines = self._note_listeners(frame, lines)
+        frame, lines = self._note_listeners(frame, lines, cookies)
         if self._swept_ns == frame.end_ns:
             ghosts = find_ghosts(self.table.rows, frame.end_ns)
             vanish(self.table.rows, ghosts)
@@ -102,7 +103,7 @@ class Tracker:
             self.ports.count(batch, frame.end_ns)
         self.log.add(frame.events, lines, self.table.rows)
         self._untold = np.concatenate([self._untold, ended])
-        lives = self._tell(frame)
+        lives, told = self._tell(frame)
         self.health.note(lives, frame.end_ns)
         if frame.joins:
             self.health.begin(frame.tally, frame.end_ns)
@@ -110,9 +111,12 @@ class Tracker:
         lost = frame.tally["lost"] - base
         self._lost = frame.tally["lost"].copy()
         self._remember(frame.end_ns, ended)
-        return Step(
-            frame, lines, self.table.rows[: self.table.top], lives, lost, self.cgroups, self.namespaces, self.processes
-        )
+        table = self.table.rows[: self.table.top]
+        kinds, new_states = batch.kind, batch.new
+        if len(frame.events) > len(kinds):  # with those that counters told of
+            kinds, new_states = frame.events["kind"].copy(), frame.events["new_state"].copy()
+        names = self.cgroups, self.namespaces, self.processes
+        return Step(frame, lines, table, lives, lost, *names, told, kinds, new_states)
 
     def look_at(self, key: Key | None) -> None:
         """Which connection the next views' Focus describes."""
@@ -140,11 +144,15 @@ class Tracker:
             self.history.remember(frame.snapshot.end_ns, frame.snapshot.sockets)
             self.silence.note(self.table.rows, frame.snapshot, frame.host.hz)
 
-    def _note_listeners(self, frame: Frame, lines: np.ndarray) -> tuple[Frame, np.ndarray]:
-        """With the events that only the counters of sockets and namespaces tell of."""
-        told = np.empty(0, wire.EVENT)
+    def _note_listeners(self, frame: Frame, lines: np.ndarray, cookies: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """With the events that are no connection's: cookies that hooks told of, and what only the counters of sockets
+        and namespaces tell of."""
+        told = cookies
+        self.listeners.note_cookies(cookies)
         if frame.snapshot is not None:
-            told = self.listeners.fold(frame.snapshot, frame.host.hz, self.settings, self.table)
+            hooked = any(probe.attached and probe.kind in FUNCTIONS for probe in frame.probes)
+            rest = self.listeners.fold(frame.snapshot, frame.host.hz, self.settings, self.table, hooked)
+            told = np.concatenate([told, rest])
             mark_refused(self.table.rows, self.sockets, self.listeners.known)
         if frame.final:
             told = np.concatenate([told, self.listeners.rest(frame.end_ns)])
@@ -168,8 +176,9 @@ class Tracker:
         self.pulse.count("segments_out", np.array([end_ns], np.uint64), sent)
         self._segments_out = self.table.segments_out
 
-    def _tell(self, frame: Frame) -> np.ndarray:
-        """Copies of the ended connections whose story is complete: an accepted one waits a moment for its process."""
+    def _tell(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        """Copies of the ended connections whose story is complete, and their lines: an accepted one waits a moment for
+        its process."""
         lines = self._untold
         rows = self.table.rows
         lines = lines[rows["flags"][lines] & TOLD == 0]
@@ -183,7 +192,7 @@ class Tracker:
         lives: np.ndarray = rows.take(told)
         lives["verdict"] = judge(lives, frame.end_ns, frame.host.hz, frame.host.reset_reasons)
         rows["verdict"][told] = lives["verdict"]
-        return lives
+        return lives, told
 
     def _remember(self, now_ns: int, ended: np.ndarray) -> None:
         """Each line comes here once in its life: whatever happens to an ended socket later begins another."""
@@ -216,9 +225,10 @@ class Tracker:
         return self.frame is not None and self.frame.shows_time_wait
 
 
-def _without_releases(batch: Batch) -> tuple[Batch, np.ndarray]:
-    """Who let go of a dead socket says whose it was, and is no event in anybody's life."""
-    releases = batch.of_kind(wire.RELEASED)
-    if not len(releases):
+def _without(batch: Batch, *kinds: int) -> tuple[Batch, np.ndarray]:
+    """Those that are events in nobody's life: who let go of a dead socket only says whose it was, and a cookie belongs
+    to no connection yet."""
+    found = batch.of_kind(*kinds)
+    if not len(found):
         return batch, batch.events[:0]
-    return batch.only(np.flatnonzero(batch.kind != wire.RELEASED)), batch.events[releases]
+    return batch.only(np.flatnonzero(~np.isin(batch.kind, kinds))), batch.events[found]

@@ -1,0 +1,393 @@
+"""Which metrics there are: name, kind, unit, labels and meaning of each, in the order in which they are exposed.
+docs/metrics.md is made of it (guide.py). Knows nothing of how they are counted."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from tcpwatch.metrics.picture import SUFFIXES, Kind
+
+PREFIX = "tcpwatch_"
+SERVICE = ("netns", "port", "role", "family", "comm", "cgroup", "network")  # what `--labels` chooses from
+LISTENER = ("netns", "port", "family", "comm", "cgroup")
+NAMESPACE = ("netns",)
+DESTINATION = ("netns", "port", "network")
+OTHER = "other"  # every label of the series that takes in what came after the cap; and what no --group holds
+UNKNOWN = "unknown"  # of a verdict, cause or reason. An unknown label of the service is ""
+EPHEMERAL, LOOPBACK = "ephemeral", "loopback"
+
+_INF = float("inf")
+SECONDS = (
+    *(50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, _INF),
+)
+LIFETIMES = (*SECONDS[:-1], 300.0, 3600.0, _INF)
+RATIOS = (0.0, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, _INF)
+
+Maker = Literal["meters", "server"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """name: without prefix and suffix. shared: those of its labels that `--labels` may leave out; own: the others.
+    bounds: of a histogram's buckets, in `unit`. maker: Meters, or the server, which alone knows of scrapes."""
+
+    name: str
+    kind: Kind
+    help: str
+    unit: str = ""
+    shared: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
+    maker: Maker = "meters"
+
+    def labels(self, chosen: Collection[str] = SERVICE) -> tuple[str, ...]:
+        """chosen: of SERVICE, as `--labels` has it."""
+        return (*(label for label in self.shared if label in chosen), *self.own)
+
+    @property
+    def full_name(self) -> str:
+        """As in picture.Family."""
+        return PREFIX + self.name
+
+    @property
+    def exposed(self) -> str:
+        """As Prometheus knows it; of a histogram without its three suffixes."""
+        return self.full_name + SUFFIXES.get(self.kind, "")
+
+    @property
+    def width(self) -> int:
+        """How many series one set of labels makes: a histogram's buckets, sum and count are one each."""
+        return len(self.bounds) + 2 if self.bounds else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    title: str
+    about: str
+    metrics: tuple[Metric, ...]
+
+
+def _each(kind: Kind, shared: tuple[str, ...], *of: tuple[str, str]) -> Iterator[Metric]:
+    return (Metric(name, kind, help_, shared=shared) for name, help_ in of)
+
+
+_CONNECTIONS = (
+    Metric(
+        "connections",
+        "gauge",
+        "TCP connections now, by state (ss's names); TIME_WAIT and half-open ones (SYN_RECV) included, listeners not.",
+        shared=SERVICE,
+        own=("state",),
+    ),
+    Metric(
+        "connections_opened",
+        "counter",
+        "Connections whose handshake was completed.",
+        shared=SERVICE,
+    ),
+    Metric(
+        "connections_closed",
+        "counter",
+        "Connections that ended, failed calls included, by verdict (docs/verdicts.md); unknown where the end was not "
+        "seen.",
+        shared=SERVICE,
+        own=("verdict",),
+    ),
+    Metric(
+        "connections_ailing",
+        "gauge",
+        "Live connections that are in trouble now, by verdict (docs/verdicts.md).",
+        shared=SERVICE,
+        own=("verdict",),
+    ),
+    Metric(
+        "handshake_seconds",
+        "histogram",
+        "How long handshakes took: of clients from the SYN to ESTABLISHED, of servers from the SYN-ACK to it.",
+        "seconds",
+        SERVICE,
+        bounds=SECONDS,
+    ),
+    Metric(
+        "connection_duration_seconds",
+        "histogram",
+        "How long connections that ended had lived, from the SYN on; TIME_WAIT is not part of it.",
+        "seconds",
+        SERVICE,
+        bounds=LIFETIMES,
+    ),
+    Metric(
+        "rtt_seconds",
+        "histogram",
+        "Smoothed round-trip times: of each connection once per snapshot in which it had moved data, and once at its "
+        "end.",
+        "seconds",
+        SERVICE,
+        bounds=SECONDS,
+    ),
+    Metric(
+        "retransmit_ratio",
+        "histogram",
+        "Segments sent again, of all segments sent, over the life of connections that ended.",
+        "ratio",
+        SERVICE,
+        bounds=RATIOS,
+    ),
+    Metric(
+        "retransmits",
+        "counter",
+        "Segments sent again, by cause: timeout, fast, tail_loss_probe, syn, syn_ack, zero_window or unknown.",
+        shared=SERVICE,
+        own=("cause",),
+    ),
+    Metric(
+        "retransmits_spurious",
+        "counter",
+        "Segments sent again that the peer had already (DSACK).",
+        shared=SERVICE,
+    ),
+    Metric(
+        "resets",
+        "counter",
+        "Resets, by direction (sent, received) and reason: the kernel's (sk_rst_reason, in lower case), inferred_... "
+        "where the state of the socket tells, or unknown.",
+        shared=SERVICE,
+        own=("direction", "reason"),
+    ),
+    Metric(
+        "sent_bytes",
+        "counter",
+        "Payload bytes sent, retransmissions included, as the kernel counts (bytes_sent).",
+        "bytes",
+        SERVICE,
+    ),
+    Metric(
+        "received_bytes",
+        "counter",
+        "Payload bytes received in order, as the kernel counts (bytes_received).",
+        "bytes",
+        SERVICE,
+    ),
+    *_each(
+        "counter",
+        SERVICE,
+        ("sent_segments", "Segments sent, as the kernel counts (segs_out): pure ACKs and retransmissions included."),
+        ("received_segments", "Segments received, as the kernel counts (segs_in)."),
+    ),
+    Metric(
+        "busy_seconds",
+        "counter",
+        "Time in which connections had data to send or to be acknowledged.",
+        "seconds",
+        SERVICE,
+    ),
+    Metric(
+        "limited_seconds",
+        "counter",
+        "Of that time, how long sending was held up by the receiver's window or by the own send buffer.",
+        "seconds",
+        SERVICE,
+        ("by",),
+    ),
+    Metric(
+        "zero_windows",
+        "counter",
+        "How often data began to wait for the peer to open its window, as far as snapshots show.",
+        shared=SERVICE,
+    ),
+)
+
+_LISTENERS = (
+    *_each(
+        "gauge",
+        LISTENER,
+        ("listener_accept_queue_length", "Connections that wait for accept(), of all listeners of the port."),
+        ("listener_accept_queue_limit", "How many may wait: the backlog of listen(), bounded by net.core.somaxconn."),
+        ("listener_syn_queue_length", "Half-open connections: the SYN-ACK was sent, its ACK has not come."),
+        ("listener_syn_queue_limit", "How many half-open ones there may be before SYNs are dropped or get cookies."),
+    ),
+    Metric(
+        "listener_accept_queue_fill_ratio",
+        "gauge",
+        "Length of the accept queue, of its limit; of several listeners the fullest.",
+        "ratio",
+        LISTENER,
+    ),
+    *_each(
+        "counter",
+        LISTENER,
+        ("listener_drops", "Handshakes turned away: SYNs and final ACKs dropped, for whatever reason."),
+        ("listener_overflows", "Handshakes turned away as the accept queue was full."),
+        ("listener_synack_retransmits", "SYN-ACKs sent again."),
+        ("listener_accepts", "Handshakes completed: connections put into the accept queue."),
+    ),
+    Metric(
+        "listener_syncookies",
+        "counter",
+        "SYN cookies, by result: sent, accepted, rejected; where it is certain whose they were.",
+        shared=LISTENER,
+        own=("result",),
+    ),
+)
+
+_NAMESPACES = (
+    *_each(
+        "counter",
+        NAMESPACE,
+        ("kernel_active_opens", "Connections begun from here (ActiveOpens)."),
+        ("kernel_passive_opens", "Connections accepted here (PassiveOpens)."),
+        ("kernel_attempt_fails", "Handshakes that came to nothing (AttemptFails)."),
+        ("kernel_established_resets", "Established connections that were reset (EstabResets)."),
+        ("kernel_received_segments", "Segments received (InSegs)."),
+        ("kernel_sent_segments", "Segments sent, without those sent again (OutSegs)."),
+        ("kernel_retransmitted_segments", "Segments sent again (RetransSegs)."),
+        ("kernel_sent_resets", "Segments sent with RST (OutRsts)."),
+        ("kernel_listen_overflows", "Handshakes turned away as an accept queue was full (ListenOverflows)."),
+        ("kernel_listen_drops", "Handshakes turned away for whatever reason (ListenDrops)."),
+        ("kernel_timeouts", "Retransmission timers that ran out (TCPTimeouts)."),
+    ),
+    Metric(
+        "kernel_syncookies",
+        "counter",
+        "SYN cookies: sent (SyncookiesSent), accepted (SyncookiesRecv), rejected (SyncookiesFailed).",
+        shared=NAMESPACE,
+        own=("result",),
+    ),
+    Metric(
+        "kernel_aborts",
+        "counter",
+        "Connections aborted: closed with data unread (unread, TCPAbortOnClose); with SO_LINGER 0 or as data came "
+        "after the close (close, TCPAbortOnData); after too many time-outs (timeout, TCPAbortOnTimeout).",
+        shared=NAMESPACE,
+        own=("why",),
+    ),
+)
+
+_PORTS = (
+    *_each(
+        "gauge",
+        DESTINATION,
+        ("ports_used", "Local ports in use toward one destination, TIME_WAIT included."),
+        ("ports_time_wait", "Of these, how many only wait in TIME_WAIT."),
+        ("ports_free", "Local ports left toward that destination."),
+        ("ports_available", "Local ports there are at all: the range, less what is reserved or listened on."),
+    ),
+    Metric(
+        "ports_exhaustion_seconds",
+        "gauge",
+        "Until no local port is free, at the present rate; 0: none is. Absent where that is not in sight.",
+        "seconds",
+        DESTINATION,
+    ),
+    Metric(
+        "connects_without_port",
+        "counter",
+        "Calls of connect() that failed as no local port was free (EADDRNOTAVAIL).",
+        shared=DESTINATION,
+    ),
+)
+
+_FINDINGS = (
+    Metric(
+        "findings",
+        "gauge",
+        "What is wrong now (docs/health.md): how many connections, listeners or facts each kind of finding concerns.",
+        own=("severity", "code"),
+    ),
+    Metric(
+        "findings_active",
+        "gauge",
+        "How many findings there are now, by severity: low, medium, high.",
+        own=("severity",),
+    ),
+)
+
+_ITSELF = (
+    Metric("events_seen", "counter", "Events that the hooks saw in the kernel, by kind.", own=("kind",)),
+    Metric("events_delivered", "counter", "Events that reached user space, by kind.", own=("kind",)),
+    Metric(
+        "events_lost",
+        "counter",
+        "Events that did not: seen, and no room in the ring. seen = delivered + lost.",
+        own=("kind",),
+    ),
+    Metric(
+        "probe_attached",
+        "gauge",
+        "1: the kernel took this hook or iterator; 0: it did not, `tcpwatch doctor` says why.",
+        own=("probe", "kind"),
+    ),
+    Metric("ring_fill_ratio", "gauge", "How full the ring was before it was last drained.", "ratio"),
+    Metric("snapshot_duration_seconds", "gauge", "How long the newest snapshot of all sockets took.", "seconds"),
+    Metric("snapshot_sockets", "gauge", "How many sockets it held."),
+    Metric(
+        "view_age_seconds", "gauge", "How old these numbers were when they were scraped.", "seconds", maker="server"
+    ),
+    Metric(
+        "series",
+        "gauge",
+        "How many series a metric has; --max-series bounds it.",
+        own=("metric",),
+    ),
+    Metric(
+        "series_overflows",
+        "counter",
+        "How often a label set found no room and was counted in the series whose labels all say other.",
+        own=("metric",),
+    ),
+    Metric(
+        "frame_duration_seconds",
+        "histogram",
+        "How long one frame of the kernel's facts took to be folded and counted.",
+        "seconds",
+        bounds=SECONDS,
+    ),
+    Metric(
+        "scrape_duration_seconds",
+        "histogram",
+        "How long scrapes took to be answered; the ones before this.",
+        "seconds",
+        bounds=SECONDS,
+        maker="server",
+    ),
+    Metric(
+        "build",
+        "info",
+        "tcpwatch's version, the kernel's, and how the programs were loaded (core, bcc; empty for a recording).",
+        own=("version", "kernel", "loader"),
+    ),
+)
+
+SECTIONS = (
+    Section("Connections", "By the service they belong to.", _CONNECTIONS),
+    Section(
+        "Listeners",
+        "By the port they listen on. Several listeners that share all labels are added up.",
+        _LISTENERS,
+    ),
+    Section(
+        "Namespaces",
+        "The kernel's own counters of each network namespace (`/proc/net/snmp`, `/proc/net/netstat`), from the moment "
+        "on that tcpwatch first read them.",
+        _NAMESPACES,
+    ),
+    Section(
+        "Local ports",
+        "Of outgoing connections, by what they connect to: `port` is the remote one. Each group's destination that is "
+        "worst off, that is, has the fewest ports free.",
+        _PORTS,
+    ),
+    Section("Findings", "The health view as numbers.", _FINDINGS),
+    Section("tcpwatch itself", "What it saw, what it lost and what it costs.", _ITSELF),
+)
+
+METRICS = tuple(metric for section in SECTIONS for metric in section.metrics)
+
+
+def metric(name: str) -> Metric:
+    """name: without the prefix. Raises KeyError."""
+    return _BY_NAME[name]
+
+
+_BY_NAME = {one.name: one for one in METRICS}
