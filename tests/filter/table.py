@@ -147,7 +147,7 @@ def _comm(sign: str, glob: str) -> Wanted:
     def judge(row: Row) -> Truth:
         if not row["comm"]:
             return None
-        shown = row["comm"].decode(errors="replace").replace("\x1b", "?")
+        shown = row["comm"].decode(errors="replace").replace("\x1b", "?").replace("\ufffd", "?")
         return fnmatch.fnmatchcase(shown, glob.replace("?", "[?]")) == (sign == "=")
 
     return Wanted(f'comm {sign} "{glob}"', judge)
