@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from tcpwatch import __version__
 from tcpwatch.errors import UsageError
 from tcpwatch.record.sizes import size
+from tcpwatch.serve import options as serve
 
 COMMANDS = {
     "live": "the terminal UI (the default)",
@@ -16,6 +17,7 @@ COMMANDS = {
     "record": "a session into a file, for another day or another machine",
     "replay": "the terminal UI on a recording: stop, step, seek, at any speed; no root needed",
     "export": "a recording as Parquet, CSV or JSON lines",
+    "serve": "a Prometheus exporter, on 127.0.0.1:9465 unless told otherwise",
     "demo": "real trouble of every kind, made in network namespaces of its own, under the terminal UI",
     "doctor": "what this kernel, these privileges and these sysctls allow",
 }
@@ -27,19 +29,26 @@ _FROM_HELP = {
     "events": "a recording in place of the kernel (- for standard input)",
     "record": "copy a recording (- for standard input): to redact it, to cut it into pieces",
     "snapshot": "a recording in place of the kernel",
+    "serve": "a recording in place of the kernel (- for standard input), as fast as it was recorded",
 }
 _RING_MB = 32
 _NAT_TIMEOUT_S = 350.0  # AWS's gateways and balancers; Azure 240, home routers 300 to 1800, Linux 5 days
 
 _SCREENS = ("live", "replay", "demo")
 _LINES = ("events", "life", "snapshot")
-_WITHOUT_WORDS = ("record", "demo", "doctor")
+_WHOLE = ("record", "serve")  # without a filter
+_WITHOUT_WORDS = (*_WHOLE, "demo", "doctor")
+_UNFILTERED = {
+    "record": "a recording holds everything: filter when it is read",
+    "serve": "metrics count everything: filter where they are queried",
+}
 
 
 class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        if self.prog.endswith(" record") and message.startswith("unrecognized"):
-            message += " (a recording holds everything: filter when it is read)"
+        command = self.prog.rpartition(" ")[2]
+        if command in _UNFILTERED and message.startswith("unrecognized"):
+            message += f" ({_UNFILTERED[command]})"
         raise UsageError(message, f"see {self.prog} --help")
 
 
@@ -78,7 +87,7 @@ def _overview() -> ArgumentParser:
 
 
 def _epilog(command: str) -> str:
-    return "" if command in ("record", "doctor") else _FILTER_HELP
+    return "" if command in (*_WHOLE, "doctor") else _FILTER_HELP
 
 
 def _add_options(parser: ArgumentParser, command: str) -> None:
@@ -94,11 +103,11 @@ def _add_options(parser: ArgumentParser, command: str) -> None:
         )
     else:
         add("--netns", default="all", metavar="all|self|NAME|PATH", help="which network namespaces (default all)")
-    if command in ("live", "record", *_LINES):
+    if command in ("live", *_WHOLE, *_LINES):
         add("--from", dest="recording", default="", metavar="FILE", help=_FROM_HELP.get(command, _FROM_HELP["events"]))
     if command not in ("snapshot", "export"):
         add("--duration", type=_seconds, metavar="S", help="end after so many seconds")
-    if command != "record":
+    if command not in _WHOLE:
         add("-f", "--filter", metavar="EXPR", default="", help="show only what matches; see docs/filters.md")
     if command not in _WITHOUT_WORDS:
         # with a default, or argparse calls them required
@@ -109,7 +118,12 @@ def _add_options(parser: ArgumentParser, command: str) -> None:
 
 
 def _add_kernel(add: Callable[..., Any]) -> None:
-    add("--loader", choices=("auto", "core"), default="auto", help="how programs get into the kernel")
+    add(
+        "--loader",
+        choices=("auto", "core", "bcc"),
+        default="auto",
+        help="how programs get into the kernel: ready-made (core), or compiled now by bcc; see docs/loaders.md",
+    )
     add(
         "--ring-mb",
         type=_megabytes,
@@ -124,7 +138,7 @@ def _add_lines(add: Callable[..., Any]) -> None:
     add("--format", choices=("text", "jsonl", "csv"), default="text", help="how lines are written (default text)")
 
 
-def _add_screen(add: Callable[..., Any]) -> None:
+def _add_findings(add: Callable[..., Any]) -> None:
     add(
         "--nat-timeout",
         type=_seconds,
@@ -132,6 +146,9 @@ def _add_screen(add: Callable[..., Any]) -> None:
         metavar="S",
         help=f"silence after which a NAT forgets a connection (default {_NAT_TIMEOUT_S:.0f} s, as AWS's do)",
     )
+
+
+def _add_screen(add: Callable[..., Any]) -> None:
     add("--theme", default=None, help=SUPPRESS)
 
 
@@ -186,11 +203,13 @@ def _add_export(add: Callable[..., Any]) -> None:
 
 _MORE: tuple[tuple[tuple[str, ...], Callable[[Callable[..., Any]], None]], ...] = (
     (_LINES, _add_lines),
+    ((*_SCREENS, "serve"), _add_findings),
     (_SCREENS, _add_screen),
     (("demo",), _add_demo),
     (("snapshot",), _add_snapshot),
     (("record",), _add_record),
     (("export",), _add_export),
+    (("serve",), serve.add),
 )
 
 
@@ -229,6 +248,7 @@ def _with_command(argv: list[str]) -> list[str]:
         "--on-finding",
         "--to",
         "--table",
+        *serve.TAKING,
     )
     skip = False
     for place, word in enumerate(argv):

@@ -33,6 +33,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (("export", "f.tcpw", "--to", "csv", "-o", "out", "pid", "=", "1"), "export", "pid = 1"),
         (("events", "pid", "=", "1", "--count", "3", "or", "pid", "=", "2"), "events", "pid = 1 or pid = 2"),
         (("export", "f.tcpw", "--to", "csv", "-o", "out", "--", "pid", "=", "1"), "export", "pid = 1"),
+        (("--web.listen-address", "life", "--group", "events", "serve"), "serve", ""),
     ],
 )
 def test_the_command_may_stand_anywhere_and_live_is_the_default(
@@ -62,6 +63,9 @@ def test_the_command_may_stand_anywhere_and_live_is_the_default(
         (("record", "-o", ""), "needs a name"),
         (("record", "-o", "f.tcpw", "--from", "g.tcpw", "--netns", "blue"), "copied whole"),
         (("export", "f.tcpw", "-o", "out"), "--to"),
+        (("serve", "state", "established"), "filter where they are queried"),
+        (("serve", "--web.max-requests", "some"), "between 0 and"),
+        (("serve", "--web.listen-address"), "expected one argument"),
         (("replay",), "required: FILE\n"),
         (("f.tcpw",), "did you mean tcpwatch replay f.tcpw?"),
         (("replay", "-"), "pipe"),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from bench.figures import Result
-from bench.measures import bulk, connect, decode, events, flood, losses, record, replay, screen, snapshot, start
+from bench.measures import bulk, connect, decode, events, flood, losses, record, replay, screen, serve, snapshot, start
 from bench.scale import Scale
 
 MEASURES: Mapping[str, Callable[[Scale], Result]] = {
@@ -18,4 +18,5 @@ MEASURES: Mapping[str, Callable[[Scale], Result]] = {
     "flood": flood.measure,
     "start": start.measure,
     "replay": replay.measure,
+    "serve": serve.measure,
 }

@@ -18,6 +18,7 @@ _ROOMS = {
     "snapshot": "snapshot",
     "record": "record",
     "export": "export",
+    "serve": "serve",
     "doctor": "doctor",
 }
 

@@ -10,7 +10,20 @@ import pytest
 
 BASICS = ("bash", "cat", "chmod", "env", "mktemp", "rm", "sh")
 # What the tests' group asks for as a command, but for redis-server
-TESTED = ("ip", "nft", "sysctl", "bpftool", "tcpdump", "nginx", "redis-benchmark", "ab", "curl", "openssl")
+TESTED = (
+    "ip",
+    "nft",
+    "sysctl",
+    "bpftool",
+    "tcpdump",
+    "nginx",
+    "redis-benchmark",
+    "ab",
+    "curl",
+    "openssl",
+    "prometheus",
+    "systemd-analyze",
+)
 # Notes how it was called; "install" brings the compiler
 APT = """#!/bin/bash
 echo "$*" >> {calls}
