@@ -27,7 +27,9 @@ def run(options: Namespace, _expression: str, _wanted: "Filter | None") -> int:
 
 
 def _watched(options: Namespace) -> "Origin":
+    from tcpwatch.kernel.privileges import FILES
     from tcpwatch.kernel.source import Pace
 
+    spare = () if options.output == STDOUT else FILES
     # Snapshots as often as the screen has them: a recording should answer whatever somebody may ask later
-    return sources.watched(options, None, Pace(tick=0.1, share=0.02), time_wait=True)
+    return sources.watched(options, None, Pace(tick=0.1, share=0.02), time_wait=True, spare=spare)

@@ -28,15 +28,20 @@ def run(options: Namespace, expression: str, _wanted: "Filter | None") -> int:
 
 def live(options: Namespace, expression: str, companion: "Companion | None" = None) -> int:
     _require_terminal()
+    from tcpwatch.kernel import privileges
     from tcpwatch.kernel.source import Pace
     from tcpwatch.live import Session
     from tcpwatch.tape import Tape
 
-    source = sources.watched(options, None, Pace(tick=0.2), time_wait=True)
+    # the company makes namespaces and much else; who only looks may record and export
+    spare = privileges.FILES if companion is None else None
+    source = sources.watched(options, None, Pace(tick=0.2), time_wait=True, spare=spare)
     tape = Tape(socket.gethostname())
     session = Session(source, tracker(options), tape)
     session.start()
-    _show(session, options, expression, loader="core", recorder=tape, companion=companion)
+    if spare is not None:
+        privileges.keep_only(spare)  # of this thread; the session's keeps what watching needs
+    _show(session, options, expression, loader=source.programs.loader, recorder=tape, companion=companion)
     if tape.ending:
         say(f"tcpwatch: {tape.ending}")
     return 0

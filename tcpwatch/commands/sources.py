@@ -5,6 +5,7 @@ import os
 import stat
 import sys
 from argparse import Namespace
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tcpwatch import wire
@@ -23,8 +24,15 @@ if TYPE_CHECKING:
 STDIN = "-"
 
 
-def watched(options: Namespace, wanted: "Filter | None", pace: "Pace", time_wait: bool) -> "KernelSource":
-    """The kernel, attached, with what it can decide of the filter left to it."""
+def watched(
+    options: Namespace,
+    wanted: "Filter | None",
+    pace: "Pace",
+    time_wait: bool,
+    spare: Iterable[str] | None = (),
+) -> "KernelSource":
+    """The kernel, attached, with what it can decide of the filter left to it. spare: as KernelSource has it; what the
+    command itself needs privileges for, once it watches."""
     from tcpwatch.kernel import namespaces
     from tcpwatch.kernel.programs import Knobs
     from tcpwatch.kernel.source import KernelSource
@@ -43,7 +51,7 @@ def watched(options: Namespace, wanted: "Filter | None", pace: "Pace", time_wait
             want_rport_max=wanted.kernel.rport_max,
             want_time_wait=time_wait,
         )
-    source = KernelSource(options.ring_mb << 20, knobs, pace, known)
+    source = KernelSource(options.ring_mb << 20, knobs, pace, known, spare, options.loader)
     _admit_blindness(source, netns)
     return source
 
@@ -52,7 +60,8 @@ def announce(source: "Origin") -> None:
     programs = getattr(source, "programs", None)
     if programs is not None:
         attached = sum(probe.attached for probe in programs.probes)
-        say(f"tcpwatch: watching ({attached} of {len(programs.probes)} probes), Ctrl-C ends")
+        way = ", compiled by bcc" if programs.loader == "bcc" else ""
+        say(f"tcpwatch: watching ({attached} of {len(programs.probes)} probes{way}), Ctrl-C ends")
 
 
 def recorded(name: str) -> "RecordedSource":

@@ -1,32 +1,45 @@
-"""Which capabilities this process holds, and what each one gives tcpwatch. Every statement here was tried on a kernel
-(docs/privileges.md); nothing here raises, drops or asks for privileges."""
+"""Which capabilities this process holds, what each one gives tcpwatch, and which are given up once it watches. Every
+statement here was tried on a kernel (docs/privileges.md); nothing here asks for more than there is."""
 
+import ctypes
 import os
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
-from tcpwatch.errors import NotPermitted
+from tcpwatch.errors import NotPermitted, TcpwatchError
 
 BITS = {
+    "CAP_CHOWN": 0,
+    "CAP_DAC_OVERRIDE": 1,
     "CAP_DAC_READ_SEARCH": 2,
+    "CAP_FOWNER": 3,
     "CAP_NET_ADMIN": 12,
     "CAP_SYS_PTRACE": 19,
     "CAP_SYS_ADMIN": 21,
+    "CAP_SYS_NICE": 23,
     "CAP_PERFMON": 38,
     "CAP_BPF": 39,
 }
 
 NEEDED = ("CAP_BPF", "CAP_PERFMON")
+# What root writes a file with, in the directory of who called sudo, and hands it to them
+FILES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER")
 
 GAINS = {
     "CAP_BPF": "create BPF maps and load BPF programs",
     "CAP_PERFMON": "let those programs read the kernel's sockets",
     "CAP_SYS_ADMIN": "snapshots of other network namespaces",
     "CAP_SYS_PTRACE": "find the namespaces that only other users' processes hold (most containers)",
+    "CAP_DAC_READ_SEARCH": "the names in /run/docker/netns",
+    "CAP_SYS_NICE": "read events in time on a machine whose CPUs are all busy",
 }
 
 _STANDS_IN = {"CAP_BPF": "CAP_SYS_ADMIN", "CAP_PERFMON": "CAP_SYS_ADMIN"}  # kernel: bpf_capable(), perfmon_capable()
 _INITIAL_USER_NAMESPACE = 0xEFFFFFFD  # PROC_USER_INIT_INO and PROC_PID_INIT_INO: fixed numbers, ABI since 3.8
 _INITIAL_PID_NAMESPACE = 0xEFFFFFFC
+_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 24, 38, 47, 4  # linux/prctl.h
+_CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
 
 
 def effective(proc: str = "/proc") -> frozenset[str]:
@@ -77,3 +90,83 @@ def cure(lacking: Iterable[str], root: bool | None = None) -> str:
         options = " ".join(f"--cap-add {name.removeprefix('CAP_')}" for name in lacking)
         return f"root without them is a container's: start it with {options}"
     return f"run it as root: sudo tcpwatch ...; or from a systemd unit with AmbientCapabilities={' '.join(lacking)}"
+
+
+def needed_later(abroad: bool, ask: Callable[[], object]) -> frozenset[str]:
+    """What watching still takes once everything is attached, found out by doing it without.
+
+    abroad: whether other namespaces than the own are looked at. ask: asks the kernel once what it will be asked for
+    again and again."""
+    kept = {"CAP_SYS_ADMIN", "CAP_SYS_PTRACE"} if abroad else set()
+    if abroad and os.geteuid():
+        kept.add("CAP_DAC_READ_SEARCH")  # /run/docker/netns is root's, which needs nothing to read it
+    kept |= reading()
+    if not works_with_only(kept, _see_processes):
+        kept.add("CAP_SYS_PTRACE")
+    if not works_with_only(kept, ask):  # before Linux 5.19, with kernel.unprivileged_bpf_disabled
+        kept.update(NEEDED)
+    return frozenset(kept)
+
+
+def reading() -> frozenset[str]:
+    """What importing modules takes, which every thread may do at any time: under sudo they may lie in a home directory
+    that is closed to others."""
+    return frozenset() if works_with_only((), _read_modules) else frozenset({"CAP_DAC_READ_SEARCH"})
+
+
+def keep_only(names: Iterable[str]) -> None:
+    """The calling thread, and every thread and process it starts from now on, gives up all capabilities but these, for
+    good; what it does not hold it does not gain, nor does it by executing something (no_new_privs). Threads that run
+    already keep theirs. Raises TcpwatchError."""
+    kept = sum(1 << BITS[name] for name in set(names))
+    libc = ctypes.CDLL(None, use_errno=True)
+    _check(libc.prctl(_PR_SET_NO_NEW_PRIVS, *_words(1, 0, 0, 0)))
+    for capability in range(64):  # an error where the kernel knows no such one, or CAP_SETPCAP is missing
+        libc.prctl(_PR_CAPBSET_DROP, *_words(capability, 0, 0, 0))
+    _check(libc.prctl(_PR_CAP_AMBIENT, *_words(_PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)))
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)  # 0: the calling thread
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable: bits 0 to 31 of each, then 32 to 63
+    _check(libc.capget(header, sets))
+    for at, mask in ((0, kept & 0xFFFFFFFF), (3, kept >> 32)):
+        sets[at : at + 3] = [sets[at] & mask, sets[at + 1] & mask, 0]
+    _check(libc.capset(header, sets))
+
+
+def works_with_only(names: Iterable[str], attempt: Callable[[], object]) -> bool:
+    """Whether `attempt` raises no OSError where these capabilities are all that is left: tried on a thread of its own,
+    with which the loss ends."""
+    outcome: list[bool] = []
+
+    def run() -> None:
+        keep_only(names)
+        with suppress(OSError):
+            attempt()
+            outcome.append(True)
+
+    thread = threading.Thread(target=run, name="attempt")
+    thread.start()
+    thread.join()
+    return bool(outcome)
+
+
+def _read_modules() -> None:
+    for path in (__file__, os.__file__):
+        with open(path, "rb"):
+            pass
+
+
+def _see_processes() -> None:
+    """Another user's, as a rule: /proc may be mounted with hidepid."""
+    with open("/proc/1/stat", "rb"):
+        pass
+
+
+def _words(*values: int) -> list[ctypes.c_ulong]:
+    """prctl's arguments, which it takes from where it expects longs."""
+    return [ctypes.c_ulong(value) for value in values]
+
+
+def _check(result: int) -> None:
+    if result:
+        reason = os.strerror(ctypes.get_errno())
+        raise TcpwatchError(f"capabilities cannot be given up: {reason}", "allow capget, capset and prctl to tcpwatch")
