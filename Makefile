@@ -16,10 +16,10 @@ comma := ,
 # Root's byte code must not end up in a tree that belongs to somebody else
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=CI$(comma)NO_COLOR$(comma)COLORTERM env PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help live demo setup test check bench clean packages venv-packages test-packages bench-packages
+.PHONY: help live demo setup test test-kernels check bench dashboards clean packages venv-packages test-packages bench-packages kernel-packages
 
 help: ## list these targets
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 
 live: setup ## watch this machine: installs what is missing, then opens the terminal UI (ARGS="state established")
 	@$(AS_ROOT) $(BIN)/tcpwatch live $(ARGS)
@@ -32,6 +32,9 @@ setup: packages $(OBJECTS) $(LIVE) ## system packages, BPF objects and .venv, wi
 test: test-packages $(OBJECTS) $(DEV) ## run every test, as root for the kernel's (ARGS="tests/tracker -k reset")
 	@$(AS_ROOT) $(BIN)/python -m pytest -p no:cacheprovider $(ARGS)
 
+test-kernels: kernel-packages $(OBJECTS) $(DEV) ## boot other kernels and test there (ARGS="--kernels 5.10 newest")
+	@$(BIN)/python -m tests.kernels $(ARGS)
+
 check: packages $(OBJECTS) $(DEV) ## format, lint, types, import layers
 	@echo "check: format"; $(BIN)/ruff format --check .
 	@echo "check: lint"; $(BIN)/ruff check .
@@ -40,6 +43,9 @@ check: packages $(OBJECTS) $(DEV) ## format, lint, types, import layers
 
 bench: bench-packages $(OBJECTS) $(DEV) ## measure what watching costs (docs/bench.md)
 	@$(AS_ROOT) $(BIN)/python -m bench $(ARGS)
+
+dashboards: $(LIVE) ## write dashboards/grafana/ anew from its source (docs/dashboards.md)
+	@$(BIN)/python -m dashboards.source
 
 clean: ## remove what was built here: .venv, objects, caches; system packages stay
 	rm -rf .venv dist $(firstword $(dir $(OBJECTS))) .*_cache .hypothesis
@@ -56,6 +62,9 @@ test-packages:
 
 bench-packages:
 	@setup/packages $(PYTHON) bench
+
+kernel-packages:
+	@setup/packages $(PYTHON) kernels
 
 $(OBJECTS) &: $(wildcard bpf/*.[ch]) bpf/build.py | packages
 	@echo "setup: compiling the BPF programs"

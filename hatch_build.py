@@ -1,5 +1,6 @@
-"""The wheel's build hook: compiles the BPF objects into the tree, from where pyproject.toml's `artifacts` takes them.
-The wheel stays py3-none-any, since BPF bytecode for both byte orders serves every CPU."""
+"""The wheel's build hook: compiles the BPF objects into the tree, from where pyproject.toml's `artifacts` takes them,
+and adds the C that they are made of, which the bcc loader compiles where they do not serve. The wheel stays
+py3-none-any, since BPF bytecode for both byte orders serves every CPU."""
 
 import runpy
 from pathlib import Path
@@ -19,3 +20,6 @@ class BpfObjects(BuildHookInterface[Any]):
             builder["build"]()
         except builder["CannotBuild"] as error:
             self.app.abort(f"tcpwatch: {error}")
+        sources = Path(self.root) / "bpf"
+        for path in sources.rglob("*.[ch]"):
+            build_data["force_include"][str(path)] = f"tcpwatch/kernel/bpf/{path.relative_to(sources)}"

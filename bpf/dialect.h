@@ -1,45 +1,45 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
  * One C source, two compilers: clang for the BPF target with libbpf (CO-RE, the default), and bcc, which compiles at
- * start on kernels without BTF. The hooks are written in the words defined here and nothing else, so that neither
- * loader needs a second set of programs.
+ * start where there is no finished object, or no BTF to fit one to. The hooks are written in the words defined here and
+ * nothing else, so that neither loader needs a second set of programs.
  *
- * Under bcc (it force-includes its own helpers and defines BCC_SEC) the maps are created by user space beforehand,
- * since bcc's rewriter refuses map methods inside macros, and are named by descriptor: -Drings_fd=7. Knobs become
- * -Dknob_name=value. There is no tp_btf; raw tracepoints take the same argument array.
+ * bcc (it force-includes its own helpers and defines BCC_SEC) gives bytes and nothing beside them. So each map becomes a
+ * function that returns its shape, and a number in the programs which the loader replaces by the map's descriptor; knobs
+ * become -Dknob_name=value. Its rewriter, which would turn every pointer's use into a call, follows the types of context
+ * that it knows: u64 * is none of them.
+ *
+ * Under bcc the structs come from the kernel's BTF (the loader writes them above this text; the verifier knows pointers to
+ * them, and they are dereferenced as under libbpf), or, WITHOUT_BTF, from the kernel's headers: then pointers are mere
+ * numbers, everything is read by a call, and there are no iterators.
  */
 #ifndef TCPWATCH_DIALECT_H
 #define TCPWATCH_DIALECT_H
 
+#include "kernel_types.h"
+#ifdef WITHOUT_BTF
+#include "bcc/kernel.h"
+#endif
+
 #ifdef BCC_SEC
 
-#include "kernel_structs.h" /* generated for the running kernel by the bcc loader */
-#define LICENSE(text)
+#define LICENSE(text) /* read from here by the loader */
 #define DESCRIBE(type, name)
-#define KNOB(type, name, value)
-#define MAP_RINGS(name, most)
-#define MAP_PERCPU_ARRAY(name, value_type, entries)
-#define MAP_ARRAY(name, value_type, entries)
-#define MAP(name)               ((void *)bpf_pseudo_fd(1, name##_fd))
-#define TRACEPOINT(event)       int raw_tracepoint__##event(struct bpf_raw_tracepoint_args *ctx)
-#define ARG(type, i)            ((type)ctx->args[i])
-#define ITERATOR(kind)          int bpf_iter__##kind(struct bpf_iter__##kind *ctx)
-#define READ(lvalue) \
-	({ typeof(lvalue) v_; bpf_probe_read_kernel((void *)&v_, sizeof(v_), (void *)&(lvalue)); v_; })
-/* bit fields: accessors generated beside the structs */
-#define READ_BITS(ptr, member)  BITS_##member(ptr)
-#define READ_BITS_IN(ptr, part, member) BITS_##part##_##member(ptr)
-#define HAS(member_of)          1
-#define AS_TCP(sk)              ((struct tcp_sock *)(sk))
-#define AS_TIME_WAIT(sk)        ((struct tcp_timewait_sock *)(sk))
-#define AS_REQUEST(sk)          ((struct tcp_request_sock *)(sk))
-#define NEW_COOKIE(sk)          0 /* raw tracepoints cannot make one: unknown until somebody else does */
-#define CURRENT_TASK()          ((struct task_struct *)bpf_get_current_task())
-#define ntohs(x)                bpf_ntohs(x)
+#define KNOB(type, name, value) enum { name = knob_##name };
+/* kind (enum bpf_map_type), number, bytes of a value, entries */
+#define MAP_(kind, name, size, entries) \
+	enum { number_of_##name = __COUNTER__ + 1 }; \
+	u64 map__##name(void *ctx) { return (u64)kind << 56 | (u64)number_of_##name << 40 | (u64)(size) << 24 | (entries); }
+#define MAP_RINGS(name, most) MAP_(12, name, 4, most)
+#define MAP_PERCPU_ARRAY(name, value_type, entries) MAP_(6, name, sizeof(value_type), entries)
+#define MAP_ARRAY(name, value_type, entries) MAP_(2, name, sizeof(value_type), entries)
+#define MAP_SOCKETS(name, most) MAP_(9, name, sizeof(u64), makes_cookies ? 1 : most) /* forgets whom it has not seen for long */
+#define MAP(name)               ((void *)bpf_pseudo_fd(1, number_of_##name))
+#define IN_SECTION(name)
+#define HAS(part, member)       HAS_##member
 
 #else
 
-#include "kernel_types.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -57,29 +57,88 @@
 	struct { __uint(type, kind); __uint(max_entries, entries); __type(key, u32); __type(value, value_type); } name SEC(".maps");
 #define MAP_PERCPU_ARRAY(name, value_type, entries) MAP_TABLE_(BPF_MAP_TYPE_PERCPU_ARRAY, name, value_type, entries)
 #define MAP_ARRAY(name, value_type, entries)        MAP_TABLE_(BPF_MAP_TYPE_ARRAY, name, value_type, entries)
+/* Left with one entry where it is not needed (loaders/core.py) */
+#define MAP_SOCKETS(name, most) \
+	struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, most); __type(key, u64); __type(value, u64); } name SEC(".maps");
 #define MAP(name)               (&name)
-#define TRACEPOINT(event)       SEC("tp_btf/" #event) int on_##event(u64 *ctx)
+#define IN_SECTION(name)        SEC(name)
+#define HAS(part, member)       bpf_core_field_exists((part).member)
+
+#endif
+
+#undef ntohs
+#define ntohs(x)                bpf_ntohs(x)
+
+#define TRACEPOINT(event)       IN_SECTION("tp_btf/" #event) int on_##event(u64 *ctx)
 #define ARG(type, i)            ((type)ctx[i])
-#define ITERATOR(kind)          SEC("iter/" #kind) int each_##kind(struct bpf_iter__##kind *ctx)
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+/* Through a pointer that the verifier takes for a mere number */
+#define PEEK(lvalue) \
+	({ typeof(lvalue) v_; bpf_probe_read_kernel((void *)&v_, sizeof(v_), (void *)&(lvalue)); v_; })
+
+#ifndef WITHOUT_BTF
+
+/* What a function was given, and that with what it gave back: where the kernel lets programs hook functions */
+#define FUNCTION(name)          IN_SECTION("fentry/" #name) int on_##name(u64 *ctx)
+#define FUNCTION_END(name)      IN_SECTION("fexit/" #name) int after_##name(u64 *ctx)
+#define ITERATOR(kind)          IN_SECTION("iter/" #kind) int each_##kind(struct bpf_iter__##kind *ctx)
 /* BTF-typed pointers are dereferenced directly: the verifier has checked them, a fault reads as zero */
 #define READ(lvalue)            (lvalue)
-#define READ_BITS(ptr, member)  BPF_CORE_READ_BITFIELD(ptr, member)
-#define READ_BITS_IN(ptr, part, member) BPF_CORE_READ_BITFIELD(ptr, part.member)
-#define HAS(lvalue)             bpf_core_field_exists(lvalue)
 /* Plain casts to tcp_sock are refused in tp_btf ("access beyond struct sock"); these helpers check and convert */
 #define AS_TCP(sk)              bpf_skc_to_tcp_sock(sk)
 #define AS_TIME_WAIT(sk)        bpf_skc_to_tcp_timewait_sock(sk)
 #define AS_REQUEST(sk)          bpf_skc_to_tcp_request_sock(sk)
+#define CURRENT_TASK()          bpf_get_current_task_btf() /* where knows_task */
+/* The socket's cookie, made when it has none yet; read directly, as the helper costs 60 ns. Before c5dbb89fc2ac (5.12)
+ * programs like ours can make none, and one that somebody makes in the middle of a life would split it. There a socket is
+ * known by a number of ours; nothing ties a request or TIME_WAIT socket to the full one. */
+#define COOKIE_OF(common, sk)                                                                     \
+	({                                                                                        \
+		u64 cookie_ = makes_cookies ? READ((common).skc_cookie.counter) : number_of((u64)(sk)); \
+		if (makes_cookies && !cookie_)                                                    \
+			cookie_ = NEW_COOKIE(sk);                                                 \
+		cookie_;                                                                          \
+	})
+#define SMALL_COOKIE(common, sk) (makes_cookies ? COOKIE_OF(common, sk) : 0) /* of a request or TIME_WAIT socket */
+#define FORGET(sk)                                                                                \
+	do {                                                                                      \
+		u64 key_ = (u64)(sk);                                                             \
+		if (!makes_cookies)                                                               \
+			bpf_map_delete_elem(MAP(numbers), &key_);                                 \
+	} while (0)
+
+#ifdef BCC_SEC
+#define READ_BITS(ptr, member)  ((ptr)->member)
+#define READ_BITS_IN(ptr, part, member) ((ptr)->part.member)
+/* bcc 0.26 declares the helper as returning 32 bits */
+static u64 (*make_cookie)(void *sk) = (void *)BPF_FUNC_get_socket_cookie;
+#define NEW_COOKIE(sk)          make_cookie((void *)(sk))
+#else
+#define READ_BITS(ptr, member)  BPF_CORE_READ_BITFIELD(ptr, member)
+#define READ_BITS_IN(ptr, part, member) BPF_CORE_READ_BITFIELD(ptr, part.member)
 #define NEW_COOKIE(sk)          bpf_get_socket_cookie((void *)(sk))
-#define CURRENT_TASK()          bpf_get_current_task_btf()
-#define ntohs(x)                bpf_ntohs(x)
+#endif
+
+#else
+
+#undef READ
+#define READ(lvalue)            PEEK(lvalue)
+#define READ_BITS_IN(ptr, part, member) READ_##member(&(ptr)->part)
+#define AS_TCP(sk)              ((struct tcp_sock *)(sk))
+#define AS_REQUEST(sk)          ((struct tcp_request_sock *)(sk))
+#define CURRENT_TASK()          ((struct task_struct *)bpf_get_current_task())
+/* As above where no cookie can be made */
+#define COOKIE_OF(common, sk)   number_of((u64)(sk))
+#define SMALL_COOKIE(common, sk) 0
+#define FORGET(sk)              ({ u64 key_ = (u64)(sk); bpf_map_delete_elem(MAP(numbers), &key_); })
 
 #endif
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 /* from uapi, fixed for ever */
-enum { FAMILY_INET = 2, FAMILY_INET6 = 10, PROTOCOL_TCP = 6, ENOBUFS = 105 };
+enum { FAMILY_INET = 2, FAMILY_INET6 = 10, PROTOCOL_TCP = 6 };
+#ifndef ENOBUFS
+enum { ENOBUFS = 105 };
+#endif
 enum { CA_RECOVERY = 3, CA_LOSS = 4 }; /* enum tcp_ca_state */
 /* The kernel's TCP states (include/net/tcp_states.h) */
 enum {

@@ -44,7 +44,7 @@ ALWAYS_INLINE void map_ipv4(u8 *address, __be32 ipv4)
 		(to)->family = READ((common).skc_family);                                         \
 		(to)->lport = READ((common).skc_num);                                             \
 		(to)->rport = ntohs(READ((common).skc_dport));                                    \
-		if (HAS((common).skc_v6_daddr) && (to)->family == FAMILY_INET6) {                                               \
+		if (HAS(common, skc_v6_daddr) && (to)->family == FAMILY_INET6) {                  \
 			COPY_IPV6((to)->laddr, (common).skc_v6_rcv_saddr);                        \
 			COPY_IPV6((to)->raddr, (common).skc_v6_daddr);                            \
 		} else {                                                                          \
@@ -53,12 +53,16 @@ ALWAYS_INLINE void map_ipv4(u8 *address, __be32 ipv4)
 		}                                                                                 \
 	} while (0)
 
-/* The socket's cookie, made when it has none yet; read directly, as the helper costs 60 ns */
-#define COOKIE_OF(common, sk)                                                                     \
-	({                                                                                        \
-		u64 cookie_ = READ((common).skc_cookie.counter);                                  \
-		cookie_ ? cookie_ : NEW_COOKIE(sk);                                               \
-	})
+ALWAYS_INLINE u64 number_of(u64 sk)
+{
+	u64 *known = bpf_map_lookup_elem(MAP(numbers), &sk), fresh;
+
+	if (known)
+		return *known;
+	fresh = bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 255);
+	bpf_map_update_elem(MAP(numbers), &sk, &fresh, BPF_ANY);
+	return fresh;
+}
 
 #define NETNS_OF(common) READ(READ((common).skc_net.net)->ns.inum)
 
@@ -133,15 +137,24 @@ ALWAYS_INLINE void note_actor(struct tw_event *e, struct sock *sk)
 
 	if (!READ(sk->sk_lock.owned))
 		return;
-	task = CURRENT_TASK();
-	pid = READ(task->tgid);
-	task_flags = READ(task->flags);
+	if (knows_task) {
+		task = CURRENT_TASK();
+		pid = READ(task->tgid);
+		task_flags = READ(task->flags);
+	} else {
+		task = (struct task_struct *)bpf_get_current_task();
+		pid = bpf_get_current_pid_tgid() >> 32;
+		bpf_probe_read_kernel(&task_flags, sizeof(task_flags), &task->flags);
+	}
 	if (!pid || pid == own_pid || task_flags & KERNEL_THREAD_FLAG)
 		return;
 	e->pid = pid;
 	if (task_flags & PF_EXITING)
 		e->flags |= TW_EVENT_EXITING;
-	COPY_NAME(e->comm, task->comm);
+	if (knows_task)
+		COPY_NAME(e->comm, task->comm);
+	else
+		bpf_get_current_comm(e->comm, sizeof(e->comm));
 }
 
 ALWAYS_INLINE int closed_by_process(u8 state)
@@ -241,8 +254,8 @@ ALWAYS_INLINE struct tw_event *socket_event(struct sock *sk, u32 kind)
 }
 
 /* An event about a segment that no full socket answers for: the ends are read from its headers, seen from here.
- * netns, cookie: of the listener, request or TIME_WAIT socket it came upon; 0 where there is none. */
-ALWAYS_INLINE void segment_event(struct sk_buff *skb, u32 netns, u64 cookie, u32 kind, u32 reason, u32 flags)
+ * netns, cookie: of the listener, request or TIME_WAIT socket it came upon; 0 where there is none. state: to be told. */
+ALWAYS_INLINE void segment_event(struct sk_buff *skb, u32 netns, u64 cookie, u8 state, u32 kind, u32 reason, u32 flags)
 {
 	struct tw_event *e;
 	struct ipv4_header ip4;
@@ -268,7 +281,7 @@ ALWAYS_INLINE void segment_event(struct sk_buff *skb, u32 netns, u64 cookie, u32
 	e->rport = ntohs(ports.source);
 	e->reason = reason;
 	e->flags = flags;
-	e->old_state = e->new_state = ST_CLOSE;
+	e->old_state = e->new_state = state;
 	head += READ(skb->network_header);
 	if (family == FAMILY_INET6) {
 		bpf_probe_read_kernel(&ip6, sizeof(ip6), head);

@@ -6,6 +6,8 @@
 #ifndef TCPWATCH_KERNEL_TYPES_H
 #define TCPWATCH_KERNEL_TYPES_H
 
+#ifndef BCC_SEC /* which has names for integers, and gets the structs from elsewhere (dialect.h) */
+
 typedef unsigned char __u8;
 typedef unsigned short __u16;
 typedef unsigned int __u32;
@@ -23,7 +25,7 @@ typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 
-enum { BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_ARRAY_OF_MAPS = 12, BPF_MAP_TYPE_RINGBUF = 27 };
+enum { BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_ARRAY_OF_MAPS = 12, BPF_MAP_TYPE_RINGBUF = 27 };
 enum { BPF_ANY = 0 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
@@ -39,6 +41,7 @@ struct netns_ipv4 {
 	int sysctl_tcp_keepalive_time;
 	int sysctl_tcp_keepalive_intvl;
 	u8 sysctl_tcp_keepalive_probes;
+	u8 sysctl_tcp_syncookies;
 };
 struct net { struct ns_common ns; struct netns_ipv4 ipv4; };
 typedef struct { struct net *net; } possible_net_t;
@@ -59,11 +62,15 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;
 	unsigned long skc_flags;
+	unsigned char skc_reuseport : 1;
 };
 
 typedef struct { int owned; } socket_lock_t;
 typedef struct { int counter; } atomic_t;
 typedef struct { unsigned int val; } kuid_t;
+
+struct timer_list { unsigned long expires; };
+struct sock_reuseport { unsigned int synq_overflow_ts; };
 
 struct sock {
 	struct sock_common __sk_common;
@@ -78,13 +85,14 @@ struct sock {
 	atomic_t sk_drops;
 	unsigned long sk_lingertime;
 	struct sock_cgroup_data sk_cgrp_data;
+	struct sock_reuseport *sk_reuseport_cb;
+	struct timer_list tcp_retransmit_timer; /* icsk_retransmit_timer in older ones */
 };
 
 struct inet_sock { struct sock sk; __be16 inet_sport; };
 struct tcp_congestion_ops { char name[16]; };
 
 struct request_sock_queue { atomic_t qlen; atomic_t young; };
-struct timer_list { unsigned long expires; };
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
@@ -194,7 +202,8 @@ struct task_struct {
 	char comm[16];
 	const struct cred *cred;
 };
-struct file;
+struct inode { unsigned short i_mode; };
+struct file { struct inode *f_inode; void *private_data; };
 struct socket { struct sock *sk; };
 
 struct seq_file;
@@ -203,6 +212,8 @@ struct bpf_iter__tcp { struct bpf_iter_meta *meta; struct sock_common *sk_common
 struct bpf_iter__task_file { struct bpf_iter_meta *meta; struct task_struct *task; u32 fd; struct file *file; };
 
 #pragma clang attribute pop
+
+#endif
 
 /* Wire formats, which no kernel relocates */
 struct ipv4_header { u8 ihl_version, tos; __be16 len, id, frag; u8 ttl, protocol; __be16 check; u8 saddr[4], daddr[4]; };

@@ -6,6 +6,8 @@
 #ifndef TCPWATCH_SOCKET_H
 #define TCPWATCH_SOCKET_H
 
+#define MODE_SORT 0170000   /* S_IFMT, S_IFSOCK: include/uapi/linux/stat.h */
+#define MODE_SOCKET 0140000
 #define TCP_ECN_MODES (1 | 1 << 4) /* tcp_sock.ecn_flags: RFC 3168 and AccECN, include/net/tcp.h */
 
 ALWAYS_INLINE u32 segments_of(struct sk_buff *skb)
@@ -51,7 +53,7 @@ ALWAYS_INLINE void synack_event(struct sock *listener, struct request_sock *req)
 	e->netns = netns;
 	/* the child inherits it (inet_csk_clone_lock), so the half-open time joins the connection's life; with Fast Open the
 	 * child is there already, in the listener's place */
-	e->cookie = READ(listener->__sk_common.skc_state) == ST_LISTEN ? COOKIE_OF(req->__req_common, req) : COOKIE_OF(listener->__sk_common, listener);
+	e->cookie = READ(listener->__sk_common.skc_state) == ST_LISTEN ? SMALL_COOKIE(req->__req_common, req) : COOKIE_OF(listener->__sk_common, listener);
 	COPY_ENDPOINTS(e, req->__req_common);
 	e->old_state = e->new_state = ST_SYN_RECV;
 	e->count = READ(req->num_retrans) + 1; /* counted after this hook, tcp_rtx_synack() */
@@ -79,6 +81,8 @@ ALWAYS_INLINE void reset_event(struct sock *sk, u32 kind, u32 reason, u32 flags)
 		e->flags |= TW_EVENT_UNREAD;
 	submit_event(e);
 }
+
+#ifndef WITHOUT_BTF /* all that follows is the iterators' */
 
 ALWAYS_INLINE u32 younger(u32 a, u32 b) /* of two ages in jiffies */
 {
@@ -166,6 +170,16 @@ ALWAYS_INLINE void describe_chronographs(struct tw_socket *s, struct tcp_sock *t
 	s->sndbuf_limited_ticks = sndbuf;
 }
 
+/* Until the timer that icsk_pending names runs out; newer kernels (7.2) keep it in struct sock */
+ALWAYS_INLINE u32 pending_ticks(struct sock *sk, struct tcp_sock *tp, u32 jiffies)
+{
+	if (HAS(tp->inet_conn, icsk_retransmit_timer))
+		return at_least_0((u32)READ(tp->inet_conn.icsk_retransmit_timer.expires) - jiffies);
+	if (HAS(*sk, tcp_retransmit_timer))
+		return at_least_0((u32)READ(sk->tcp_retransmit_timer.expires) - jiffies);
+	return 0;
+}
+
 ALWAYS_INLINE void describe_path(struct tw_socket *s, struct sock *sk, struct tcp_sock *tp, u32 jiffies)
 {
 	u32 interval_us = READ(tp->rate_interval_us);
@@ -188,7 +202,7 @@ ALWAYS_INLINE void describe_path(struct tw_socket *s, struct sock *sk, struct tc
 	s->probes = READ(tp->inet_conn.icsk_probes_out);
 	s->pending = READ(tp->inet_conn.icsk_pending);
 	if (s->pending)
-		s->pending_ticks = at_least_0((u32)READ(tp->inet_conn.icsk_retransmit_timer.expires) - jiffies);
+		s->pending_ticks = pending_ticks(sk, tp, jiffies);
 	s->spurious = READ(tp->dsack_dups);
 	s->advmss = READ(tp->advmss);
 	s->pacing_rate = pacing == ~0UL ? ~0ULL : pacing;
@@ -201,7 +215,7 @@ ALWAYS_INLINE void describe_full(struct tw_socket *s, struct sock *sk, struct tc
 	u32 jiffies = bpf_jiffies64();
 
 	s->uid = READ(sk->sk_uid.val);
-	if (HAS(sk->sk_cgrp_data.cgroup))
+	if (HAS(sk->sk_cgrp_data, cgroup))
 		s->cgroup = READ(READ(READ(sk->sk_cgrp_data.cgroup)->kn)->id);
 	if (s->state == ST_LISTEN) {
 		describe_listener(s, sk, tp, jiffies);
@@ -277,6 +291,8 @@ ALWAYS_INLINE int each_socket(struct bpf_iter__tcp *ctx)
 	s.state = READ(common->skc_state);
 	if (s.state == ST_TIME_WAIT && !want_time_wait)
 		return 0;
+	if (!makes_cookies && (s.state == ST_TIME_WAIT || s.state == ST_NEW_SYN_RECV))
+		return 0;
 	s.cookie = COOKIE_OF(*common, common);
 	if ((tp = AS_TCP(common))) {
 		s.sort = TW_FULL;
@@ -294,30 +310,54 @@ ALWAYS_INLINE int each_socket(struct bpf_iter__tcp *ctx)
 	return 0;
 }
 
+/* Where a socket is another one's than TCP's it is left at once; read: how its pointer may be followed */
+#define COPY_OWNED(o, sk, read)                                                                   \
+	do {                                                                                      \
+		u16 family_ = read((sk)->__sk_common.skc_family);                                 \
+		if (family_ != FAMILY_INET && family_ != FAMILY_INET6)                            \
+			return 0;                                                                 \
+		if (read((sk)->sk_protocol) != PROTOCOL_TCP)                                      \
+			return 0;                                                                 \
+		(o)->netns = read(read((sk)->__sk_common.skc_net.net)->ns.inum);                  \
+	} while (0)
+
+/* Whether the file is a TCP socket, which one, and of which namespace. Without bpf_sock_from_file() a socket is known by
+ * its inode. */
+ALWAYS_INLINE int describe_owned(struct tw_owner *o, struct file *file)
+{
+	struct socket *socket;
+	struct sock *sk;
+
+	if (finds_sockets) {
+		socket = bpf_sock_from_file(file);
+		sk = socket ? READ(socket->sk) : 0;
+		if (!sk)
+			return 0;
+		COPY_OWNED(o, sk, READ);
+		o->cookie = COOKIE_OF(sk->__sk_common, sk);
+		return 1;
+	}
+	if ((READ(READ(file->f_inode)->i_mode) & MODE_SORT) != MODE_SOCKET)
+		return 0;
+	socket = READ(file->private_data);
+	sk = socket ? PEEK(socket->sk) : 0;
+	if (!sk)
+		return 0;
+	COPY_OWNED(o, sk, PEEK);
+	o->cookie = number_of((u64)sk);
+	return 1;
+}
+
 ALWAYS_INLINE int each_descriptor(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct task_struct *leader;
-	struct socket *socket;
-	struct sock *sk;
 	struct tw_owner o = {};
-	u16 family;
 
-	if (!task || !file)
-		return 0;
-	socket = bpf_sock_from_file(file);
-	if (!socket)
-		return 0;
-	sk = READ(socket->sk);
-	if (!sk)
-		return 0;
-	family = READ(sk->__sk_common.skc_family);
-	if ((family != FAMILY_INET && family != FAMILY_INET6) || READ(sk->sk_protocol) != PROTOCOL_TCP)
+	if (!task || !file || !describe_owned(&o, file))
 		return 0;
 	leader = READ(task->group_leader);
-	o.cookie = COOKIE_OF(sk->__sk_common, sk);
-	o.netns = NETNS_OF(sk->__sk_common);
 	o.pid = READ(task->tgid);
 	o.fd = ctx->fd;
 	o.start_ns = READ(leader->start_time);
@@ -326,5 +366,7 @@ ALWAYS_INLINE int each_descriptor(struct bpf_iter__task_file *ctx)
 	bpf_seq_write(ctx->meta->seq, &o, sizeof(o));
 	return 0;
 }
+
+#endif
 
 #endif

@@ -20,16 +20,26 @@ KNOB(u16, want_lport_max, 65535)
 KNOB(u16, want_rport_min, 0)
 KNOB(u16, want_rport_max, 65535)
 KNOB(u8, want_time_wait, 1)
+KNOB(u32, jiffies_per_second, 0)    /* the kernel's HZ                                                  */
+KNOB(u8, makes_cookies, 1)          /* bpf_get_socket_cookie() in tracing programs: since c5dbb89fc2ac (5.12) */
+KNOB(u8, knows_task, 1)             /* bpf_get_current_task_btf(): since 3ca1032ab7ab (5.11)              */
+KNOB(u8, finds_sockets, 1)          /* bpf_sock_from_file(): since 4f19cab76136 (5.11)                    */
 KNOB(u8, reset_has_reason, 0)       /* tcp_send_reset(sk, skb, reason): since 5691276b39da (6.10) */
 KNOB(u8, retransmit_has_error, 0)   /* tcp_retransmit_skb(sk, skb, err)                          */
 
 /* Maps. rings: events are inserted by reserve_event(), taken out by user space. tallies: one slot per kind, added to by
  * reserve_event(), never reset. clock: written by the socket iterator. last_closed: what a process closed last on
- * this CPU, for the destroy hook that follows at once. */
+ * this CPU, for the destroy hook that follows at once. numbers: where no cookies can be made, what a socket is known
+ * by; inserted by number_of(), deleted at the socket's end. cookies_told: how much was
+ * told of listeners lately, by enough_told(). */
+struct tw_allowance { u64 window, told; };
+enum { COOKIE_SLOTS = 128 };
 MAP_RINGS(rings, 8)
 MAP_PERCPU_ARRAY(tallies, struct tw_tally, TW_KINDS)
 MAP_PERCPU_ARRAY(last_closed, u64, 1)
+MAP_PERCPU_ARRAY(cookies_told, struct tw_allowance, COOKIE_SLOTS)
 MAP_ARRAY(clock, struct tw_clock, 1)
+MAP_SOCKETS(numbers, 65536)
 
 DESCRIBE(struct tw_event, event_record)
 DESCRIBE(struct tw_socket, socket_record)
@@ -37,6 +47,7 @@ DESCRIBE(struct tw_owner, owner_record)
 
 #include "event.h"
 #include "socket.h"
+#include "cookies.h"
 
 TRACEPOINT(inet_sock_set_state)
 {
@@ -49,8 +60,10 @@ TRACEPOINT(inet_sock_set_state)
 		return 0;
 	/* A child being cloned from its listener has no peer and no lasting cookie yet (inet_csk_clone_lock); its birth
 	 * is the SYN_RECV -> ESTABLISHED that follows. */
-	if (old_state == ST_LISTEN && new_state == ST_SYN_RECV)
+	if (old_state == ST_LISTEN && new_state == ST_SYN_RECV) {
+		FORGET(sk);
 		return 0;
+	}
 	e = socket_event(sk, TW_STATE);
 	if (!e)
 		return 0;
@@ -110,10 +123,10 @@ TRACEPOINT(tcp_send_reset)
 	if (sk && state && state != ST_LISTEN && state != ST_TIME_WAIT && state != ST_NEW_SYN_RECV)
 		reset_event(sk, TW_RESET_SENT, reason, flags);
 	else if (skb && sk && state)
-		segment_event(skb, NETNS_OF(sk->__sk_common), state == ST_LISTEN ? 0 : COOKIE_OF(sk->__sk_common, sk), TW_RESET_SENT, reason,
-			      flags);
+		segment_event(skb, NETNS_OF(sk->__sk_common), state == ST_LISTEN ? 0 : SMALL_COOKIE(sk->__sk_common, sk), ST_CLOSE, TW_RESET_SENT,
+			      reason, flags);
 	else if (skb)
-		segment_event(skb, 0, 0, TW_RESET_SENT, reason, flags);
+		segment_event(skb, 0, 0, ST_CLOSE, TW_RESET_SENT, reason, flags);
 	return 0;
 }
 
@@ -148,15 +161,38 @@ TRACEPOINT(tcp_cong_state_set)
 TRACEPOINT(tcp_destroy_sock)
 {
 	struct sock *sk = ARG(struct sock *, 0);
-	struct tw_event *e;
+	struct tw_event *e = 0;
 
-	if (!READ(sk->sk_lock.owned) || closer_is_known(COOKIE_OF(sk->__sk_common, sk)))
-		return 0;
-	e = socket_event(sk, TW_RELEASED);
-	if (!e)
-		return 0;
-	note_actor(e, sk);
-	submit_event(e);
+	if (READ(sk->sk_lock.owned) && !closer_is_known(COOKIE_OF(sk->__sk_common, sk)))
+		e = socket_event(sk, TW_RELEASED);
+	if (e) {
+		note_actor(e, sk);
+		submit_event(e);
+	}
+	FORGET(sk);
+	return 0;
+}
+
+#ifndef WITHOUT_BTF
+
+/* tcp_make_synack(sk, dst, req, foc, synack_type, syn_skb): for each SYN-ACK, repeated ones too */
+FUNCTION(tcp_make_synack)
+{
+	if (ARG(u32, 4) == SYNACK_COOKIE)
+		cookie_sent(ARG(struct sock *, 0), ARG(struct request_sock *, 2));
+	return 0;
+}
+
+/* cookie_v4_check(sk, skb): for what comes to a listener and belongs to no half-open connection */
+FUNCTION_END(cookie_v4_check)
+{
+	cookie_checked(ARG(struct sock *, 0), ARG(struct sk_buff *, 1), ARG(struct sock *, 2));
+	return 0;
+}
+
+FUNCTION_END(cookie_v6_check)
+{
+	cookie_checked(ARG(struct sock *, 0), ARG(struct sk_buff *, 1), ARG(struct sock *, 2));
 	return 0;
 }
 
@@ -169,3 +205,5 @@ ITERATOR(task_file)
 {
 	return each_descriptor(ctx);
 }
+
+#endif

@@ -20,7 +20,7 @@ enum tw_kind {
 	TW_RESET_RECEIVED = 4,
 	TW_CONGESTION = 5,         /* reason = the new enum tcp_ca_state, ca_state = the old one   */
 	TW_RELEASED = 6,           /* pid let go of a socket that had ended by itself (a reset)    */
-	/* Made by user space from the namespace's counters, where no hook tells of each; count = how many */
+	/* Made by user space from the namespace's counters, count = how many; cookies by hooks, too: each with its peer */
 	TW_COOKIE_SENT = 7,
 	TW_COOKIE_ACCEPTED = 8,
 	TW_COOKIE_REJECTED = 9,

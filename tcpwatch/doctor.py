@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from tcpwatch.errors import KernelLacks, NotPermitted, TcpwatchError
 from tcpwatch.findings import Finding, Report, Status
-from tcpwatch.frame import Probe
+from tcpwatch.frame import FUNCTIONS, Probe
 from tcpwatch.kernel import machine, namespaces, privileges, sysctls
 from tcpwatch.kernel.machine import Machine
 from tcpwatch.kernel.namespaces import Place
 
 _BTF_CURE = "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (Debian's, Ubuntu's and Fedora's are)"
-_OPTIONAL = ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE")
+_OPTIONAL = ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_SYS_NICE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,12 @@ class Facts:
     sysctls: Mapping[str, str]
     places: Mapping[int, Place]
     own_netns: int
+    loader: str = ""  # which one it was
 
 
-def examine(probes: Sequence[Probe], ring_bytes: int, error: TcpwatchError | None) -> Report:
-    """Look at this machine. probes: what became of each hook when it was tried; error: why loading failed as a whole.
+def examine(probes: Sequence[Probe], ring_bytes: int, error: TcpwatchError | None, loader: str = "") -> Report:
+    """Look at this machine. probes: what became of each hook when it was tried, by which loader; error: why loading
+    failed as a whole.
 
     Works without any privilege, BTF or libbpf: that is when people ask."""
     return report(
@@ -44,6 +46,7 @@ def examine(probes: Sequence[Probe], ring_bytes: int, error: TcpwatchError | Non
             sysctls=sysctls.read(),
             places=namespaces.discover(),
             own_netns=namespaces.own_netns(),
+            loader=loader,
         )
     )
 
@@ -57,6 +60,7 @@ def report(facts: Facts) -> Report:
         *_cookies(facts.probes),
         *_privileges(facts),
         *_machine(facts.machine, any(probe.attached for probe in facts.probes)),
+        *_loaders(facts),
         Finding("machine", "ring", "info", f"{facts.ring_bytes / 2**20:g} MiB", "for events not read yet (--ring-mb)"),
         *_sysctls(facts.sysctls),
         *_namespaces(facts),
@@ -91,15 +95,16 @@ def _verdict(facts: Facts, failure: TcpwatchError | None) -> Finding:
 
 def _probe(probe: Probe) -> Finding:
     status: Status = "ok" if probe.attached else "refused" if probe.refused else "missing"
-    reason = f"{probe.reason}: {probe.without}" if probe.without else probe.reason
-    cure = privileges.cure(privileges.NEEDED) if probe.refused else ""
+    reason = ": ".join(filter(None, (probe.reason, probe.without)))
+    # whoever may load the others and not these has a kernel that allows it to nobody
+    cure = privileges.cure(privileges.NEEDED) if probe.refused and probe.kind not in FUNCTIONS else ""
     return Finding("probe", f"{probe.kind}/{probe.name}", status, probe.purpose, reason, cure)
 
 
 def _cookies(probes: Sequence[Probe]) -> Iterable[Finding]:
     """Where the numbers of SYN cookies come from."""
     attached = {(probe.kind, probe.name) for probe in probes if probe.attached}
-    if ("iter", "tcp") in attached and not {"fentry", "fexit"} & {kind for kind, _ in attached}:
+    if ("iter", "tcp") in attached and not {kind for kind, _ in attached}.intersection(FUNCTIONS):
         source = "counted per namespace, and attributed to the listener in overflow"
         reason = "no hook on functions serves here, so the peer of each is not known"
         yield Finding("probe", "SYN cookies", "info", source, reason)
@@ -158,6 +163,29 @@ def _libbpf(found: Machine, works: bool) -> Finding:
     failure = found.libbpf_missing
     what, cure = (failure.what, failure.cure) if failure else ("not found", "")
     return Finding("machine", "libbpf", "missing", None, what, "" if works else cure)
+
+
+def _loaders(facts: Facts) -> Iterable[Finding]:
+    """What each would take; one of them is enough."""
+    found, works = facts.machine, any(probe.attached for probe in facts.probes)
+    lacking: Status = "info" if works else "missing"
+    if found.object_missing is not None or found.btf_bytes is None:
+        reason = found.object_missing.what if found.object_missing else "it takes the kernel's BTF"
+        yield Finding("machine", "loader core", lacking, None, reason)
+    else:
+        yield Finding("machine", "loader core", "ok", _used(facts, "core"), "programs compiled ahead of time")
+    obstacle = found.bcc_missing or (found.headers_missing if found.btf_bytes is None else None)
+    if obstacle is not None:
+        yield Finding("machine", "loader bcc", lacking, found.bcc, obstacle.what, "" if works else obstacle.cure)
+    elif found.bcc is not None:
+        reason = f"bcc {found.bcc} compiles the programs at start"
+        yield Finding("machine", "loader bcc", "ok", _used(facts, "bcc"), reason)
+
+
+def _used(facts: Facts, loader: str) -> str:
+    if not facts.loader:
+        return "ready"
+    return "used" if facts.loader == loader else "not needed"
 
 
 def _sysctls(values: Mapping[str, str]) -> Iterable[Finding]:

@@ -22,12 +22,15 @@ class Host:
     reset_reasons: tuple[str, ...] = ()  # enum sk_rst_reason of that kernel, by number, without the prefix
 
 
+FUNCTIONS = ("fentry", "fexit")  # kinds of probes: on the kernel's functions, where the others are on tracepoints
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One hook or iterator: what it is for, and whether the kernel took it."""
 
     name: str  # "inet_sock_set_state"
-    kind: str  # "tp_btf", "iter"
+    kind: str  # "tp_btf", "iter", "fentry"
     purpose: str  # "state changes"
     attached: bool
     reason: str = ""  # why not, in the kernel's words made plain

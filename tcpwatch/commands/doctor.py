@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 def run(options: Namespace, _expression: str, _wanted: "Filter | None") -> int:
     failure: TcpwatchError | None = None
     probes: tuple[Probe, ...] = ()
-    ring_bytes = options.ring_mb << 20
+    ring_bytes, loader = options.ring_mb << 20, ""
     try:
-        programs = Programs(ring_bytes, Knobs())
-        probes, ring_bytes = programs.probes, programs.ring_bytes
+        programs = Programs(ring_bytes, Knobs(), options.loader)
+        probes, ring_bytes, loader = programs.probes, programs.ring_bytes, programs.loader
         programs.close()
     except TcpwatchError as error:
         failure = error
-    report = doctor.examine(probes, ring_bytes, failure)
+    report = doctor.examine(probes, ring_bytes, failure, loader)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a locale without check marks
     write(report, options.format, sys.stdout)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tcpwatch.frame import FUNCTIONS
 from tcpwatch.health.finding import Finding, Lead
 from tcpwatch.health.scene import Scene
 from tcpwatch.verdicts import LOW, MEDIUM
@@ -31,8 +32,10 @@ def events_lost(scene: Scene) -> Iterator[Finding]:
 
 
 def hooks_refused(scene: Scene) -> Iterator[Finding]:
-    """What the kernel has and does not let us have; what it has not is said by doctor alone."""
-    refused = [probe for probe in scene.probes if probe.refused and not probe.attached]
+    """What the kernel has and does not let us have; what it has not is said by doctor alone. Functions not: what they
+    would tell is counted all the same."""
+    hooks = (probe for probe in scene.probes if probe.kind not in FUNCTIONS)
+    refused = [probe for probe in hooks if probe.refused and not probe.attached]
     if not refused:
         return
     names = ", ".join(probe.name for probe in refused)

@@ -42,6 +42,9 @@ _SIGNATURES: dict[str, tuple[object, ...]] = {
     "bpf_map_create": (_I, _I, _S, _U32, _U32, _U32, _P),
     "bpf_map_lookup_elem": (_I, _I, _P, _P),
     "bpf_map_update_elem": (_I, _I, _P, _P, C.c_uint64),
+    "bpf_prog_load": (_I, _I, _S, _S, _P, _SIZE, _P),
+    "bpf_raw_tracepoint_open": (_I, _S, _I),
+    "bpf_link_create": (_I, _I, _I, _I, _P),
     "libbpf_num_possible_cpus": (_I,),
     "btf__load_vmlinux_btf": (_P,),
     "btf__free": (None, _P),
@@ -169,13 +172,7 @@ class Object:
         call("bpf_link__destroy", self._links.pop(program))
 
     def recursion_misses(self, program: str) -> int:
-        """How often the kernel skipped the program because it was running on that CPU already: a softirq had
-        interrupted it and came by the same hook (struct bpf_prog_info, since Linux 5.12; 0 before)."""
-        info = np.zeros(_MISSES_AT + 1, np.uint64)
-        size = _U32(info.nbytes)
-        if call("bpf_obj_get_info_by_fd", call("bpf_program__fd", self.programs[program]), info.ctypes.data, size):
-            raise os_error("program information")
-        return int(info[_MISSES_AT])
+        return recursion_misses(call("bpf_program__fd", self.programs[program]))
 
     def descriptor(self, name: str) -> int:
         return call("bpf_map__fd", self.maps[name])
@@ -194,6 +191,16 @@ def open_iterator(link: int) -> int:
     if descriptor < 0:
         raise os_error("the iterator cannot be opened")
     return descriptor
+
+
+def recursion_misses(program: int) -> int:
+    """How often the kernel skipped the program because it was running on that CPU already: a softirq had interrupted it
+    and came by the same hook (struct bpf_prog_info, since Linux 5.12; 0 before)."""
+    info = np.zeros(_MISSES_AT + 1, np.uint64)
+    size = _U32(info.nbytes)
+    if call("bpf_obj_get_info_by_fd", program, info.ctypes.data, size):
+        raise os_error("program information")
+    return int(info[_MISSES_AT])
 
 
 def possible_cpus() -> int:

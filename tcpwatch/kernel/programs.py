@@ -3,18 +3,18 @@ hook what became of it. Everything attached is owned by this process's descripto
 
 import errno
 import os
-import re
-import sys
+import time
 from dataclasses import dataclass
-from importlib import resources
 
 import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.errors import KernelLacks, NotPermitted, TcpwatchError
-from tcpwatch.frame import Probe
+from tcpwatch.frame import FUNCTIONS, Probe
 from tcpwatch.kernel import libbpf, privileges
-from tcpwatch.kernel.btf import Btf, check_records
+from tcpwatch.kernel.loaders.choice import choose
+from tcpwatch.kernel.loaders.loaded import Description, Loaded, Loader
+from tcpwatch.kernel.loaders.verifier import PERMIT, last_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,17 @@ class Hook:
     record: int | None = None  # wire.KINDS of the events it makes
 
 
+# program -> (the feature of the kernel without which it tells less, what it does not tell then)
+_PARTLY = {
+    # 5691276b39da and 19822a980e19
+    "on_tcp_send_reset": (
+        "reset_has_reason",
+        "those of closed ports are not told of, and no reasons (Linux 6.10 tells)",
+    ),
+    # c5dbb89fc2ac: nothing ties the small sockets to the connection that they are a part of
+    "each_tcp": ("makes_cookies", "half-open and TIME_WAIT sockets are left out (they take Linux 5.12)"),
+}
+_COUNTERS_SERVE = "cookies are counted per namespace, without their peers"
 HOOKS = (
     Hook(
         "on_inet_sock_set_state",
@@ -84,11 +95,35 @@ HOOKS = (
         "such a connection may have no process",
         wire.RELEASED,
     ),
+    Hook(
+        "on_tcp_make_synack",
+        "fentry",
+        "tcp_make_synack",
+        "peers of SYN cookies sent",
+        _COUNTERS_SERVE,
+        wire.COOKIE_SENT,
+    ),
+    Hook(
+        "after_cookie_v4_check",
+        "fexit",
+        "cookie_v4_check",
+        "peers of SYN cookies that came back over IPv4",
+        _COUNTERS_SERVE,
+        wire.COOKIE_ACCEPTED,
+    ),
+    Hook(
+        "after_cookie_v6_check",
+        "fexit",
+        "cookie_v6_check",
+        "peers of SYN cookies that came back over IPv6",
+        _COUNTERS_SERVE,
+        wire.COOKIE_ACCEPTED,
+    ),
     Hook("each_tcp", "iter", "tcp", "snapshots of every socket", "connections show only once something happens"),
     Hook("each_task_file", "iter", "task_file", "which process owns a socket", "accepted sockets have no process"),
 )
+_COARSE = 6  # CLOCK_MONOTONIC_COARSE, include/uapi/linux/time.h: its step is a jiffy
 _MOST_RINGS = 8  # as bpf/tcpwatch.bpf.c has room for
-_PERMIT = "run as root: sudo tcpwatch; in a container add CAP_BPF and CAP_PERFMON and check its seccomp profile"
 ESSENTIAL = "on_inet_sock_set_state"
 
 
@@ -107,10 +142,11 @@ class Knobs:
 
 class Programs:
     """Loaded and attached programs. ring_bytes: of all rings together, rounded up to a power of two the kernel takes.
+    loader: auto, core or bcc.
 
     Raises NotPermitted, KernelLacks, or TcpwatchError with the verifier's last words."""
 
-    def __init__(self, ring_bytes: int, knobs: Knobs) -> None:
+    def __init__(self, ring_bytes: int, knobs: Knobs, loader: str = "auto") -> None:
         privileges.require()
         # a power of two, so that a CPU finds its ring by a mask
         ring_count = min(_MOST_RINGS, 1 << ((os.cpu_count() or 1) - 1).bit_length())
@@ -119,16 +155,19 @@ class Programs:
         self.rings: list[int] = []
         self.interrupted = 0  # events lost not for want of room: see tally()
         self._links: dict[str, int] = {}
-        libbpf.library()  # before the BTF, so that a missing libbpf is what gets reported
-        kernel = Btf.of_kernel()
+        self._object: Loaded
+        chosen = choose(loader)
         try:
-            self._absent = _absent(kernel)
-            self.reset_reasons = tuple(n.removeprefix("SK_RST_REASON_") for n in kernel.enum("sk_rst_reason"))
-            self._features = _features(kernel)
+            self.loader, self._tracepoints = chosen.name, chosen.tracepoints
+            self._absent = _absent(chosen)
+            self.reset_reasons = tuple(n.removeprefix("SK_RST_REASON_") for n in chosen.kernel.enum("sk_rst_reason"))
+            targets = {hook.program: (hook.kind, hook.target) for hook in HOOKS if hook.program not in self._absent}
+            self._features = _features(chosen.kernel)
+            constants = self._constants(knobs, ring_count) | self._features
+            self.sees_time_wait = bool(constants["makes_cookies"])  # else nothing ties them to a connection
+            self._object, self._refused = chosen.load(targets, constants)
         finally:
-            kernel.close()
-        self._refused: dict[str, str] = {}
-        self._object = self._load(knobs, ring_count)
+            chosen.close()
         try:
             self._make_rings(ring_count)
             self._attach()
@@ -189,103 +228,60 @@ class Programs:
                 raise TcpwatchError(f"no memory for {wanted}", "use a smaller --ring-mb") from error
             libbpf.put(self._object.descriptor("rings"), place, self.rings[-1])
 
-    def _load(self, knobs: Knobs, ring_count: int) -> libbpf.Object:
-        """One program that the verifier refuses must not cost us the others: leave it out and try again."""
-        image = _image()
-        while True:
-            opened = libbpf.Object(image)
-            try:
-                check_records(Btf.of_object(opened), wire.STRUCTS)
-                opened.choose(lambda name: name not in self._absent and name not in self._refused)
-                _set_constants(opened, self._constants(knobs, ring_count))
-                libbpf.take_messages()
-                opened.load()
-                return opened
-            except OSError as error:
-                opened.close()
-                said = libbpf.take_messages()
-                self._refused[self._culprit(said, error)] = _last_words(said, error)
-                if ESSENTIAL in self._refused:
-                    raise KernelLacks(
-                        f"the kernel refuses to watch state changes: {self._refused[ESSENTIAL]}", "see tcpwatch doctor"
-                    ) from error
-
-    def _culprit(self, said: str, error: OSError) -> str:
-        """The program that made loading fail; raises where it was none of them."""
-        found = re.findall(r"prog '(\w+)': (?:failed to load|BPF program load failed)", said)
-        if found and found[-1] not in self._refused:
-            return str(found[-1])
-        if error.errno in (errno.EPERM, errno.EACCES):
-            raise NotPermitted(
-                f"the kernel does not let us load BPF programs: {_last_words(said, error)}",
-                _PERMIT,
-            ) from error
-        raise KernelLacks(f"the BPF programs cannot be loaded: {_last_words(said, error)}", "see tcpwatch doctor")
-
     def _constants(self, knobs: Knobs, ring_count: int) -> dict[str, int]:
-        chosen = {name: getattr(knobs, name) for name in Knobs.__slots__}
+        chosen = {name: int(getattr(knobs, name)) for name in Knobs.__slots__}
         rings = {"ring_mask": ring_count - 1, "wake_at_bytes": self.ring_size // 2}
-        return chosen | self._features | rings | {"own_pid": os.getpid()}
+        return chosen | rings | {"own_pid": os.getpid()}
 
     def _attach(self) -> None:
+        if ESSENTIAL in self._refused:
+            raise KernelLacks(
+                f"the kernel refuses to watch state changes: {self._refused[ESSENTIAL]}", "see tcpwatch doctor"
+            )
         for hook in HOOKS:
             if hook.program in self._absent or hook.program in self._refused:
                 continue
             try:
                 self._links[hook.program] = self._object.attach(hook.program)
             except OSError as error:
-                self._refused[hook.program] = _last_words(libbpf.take_messages(), error)
+                self._refused[hook.program] = last_words(libbpf.take_messages(), error)
                 if hook.program == ESSENTIAL and error.errno in (errno.EPERM, errno.EACCES):
-                    raise NotPermitted(f"state changes may not be watched: {error.strerror}", _PERMIT) from error
+                    raise NotPermitted(f"state changes may not be watched: {error.strerror}", PERMIT) from error
         if ESSENTIAL not in self._links:
             raise KernelLacks(f"state changes cannot be watched: {self._refused.get(ESSENTIAL, 'no tracepoint')}")
 
     def _probe(self, hook: Hook) -> Probe:
+        kind = self._tracepoints if hook.kind == "tp_btf" else hook.kind
         if hook.program in self._links:
-            return Probe(hook.target, hook.kind, hook.purpose, True)
+            feature, missed = _PARTLY.get(hook.program, ("", ""))
+            return Probe(
+                hook.target, kind, hook.purpose, True, without=missed if not self._features.get(feature, 1) else ""
+            )
         refusal = self._refused.get(hook.program)
-        reason = refusal or "this kernel has no such hook"
-        return Probe(hook.target, hook.kind, hook.purpose, False, reason, hook.without, refusal is not None)
+        reason = refusal or self._absent[hook.program]
+        return Probe(hook.target, kind, hook.purpose, False, reason, hook.without, refusal is not None)
 
 
-def _image() -> bytes:
-    name = f"tcpwatch.bpf{'el' if sys.byteorder == 'little' else 'eb'}.o"
-    try:
-        return (resources.files("tcpwatch.kernel") / "objects" / name).read_bytes()
-    except OSError as error:
-        raise KernelLacks(
-            f"the compiled BPF object {name} is not installed", "run make setup, or reinstall tcpwatch-ebpf"
-        ) from error
+def _absent(loader: Loader) -> dict[str, str]:
+    """Programs that cannot be had here, with the reason: one whose target this kernel lacks would fail the whole
+    object."""
+    found = {}
+    for hook in HOOKS:
+        if hook.kind == "tp_btf" and loader.kernel.tracepoint_arguments(hook.target) is None:
+            found[hook.program] = "this kernel has no such hook"
+        elif hook.kind in FUNCTIONS and not loader.kernel.has_function(hook.target):
+            found[hook.program] = "this kernel has no such function that could be hooked"
+        elif hook.kind == "iter" and not loader.iterators:
+            found[hook.program] = "this kernel does not describe its types (BTF), which iterators take"
+    return found
 
 
-def _absent(kernel: Btf) -> frozenset[str]:
-    """Programs whose tracepoint this kernel does not have: one of them would fail the whole object."""
-    return frozenset(
-        hook.program for hook in HOOKS if hook.kind == "tp_btf" and kernel.tracepoint_arguments(hook.target) is None
-    )
-
-
-def _features(kernel: Btf) -> dict[str, int]:
+def _features(kernel: Description) -> dict[str, int]:
     return {
+        "jiffies_per_second": round(1 / time.clock_getres(_COARSE)),
+        "makes_cookies": int(kernel.has_function("bpf_get_socket_ptr_cookie")),
+        "finds_sockets": int(kernel.has_function("bpf_sock_from_file")),
+        "knows_task": int(kernel.has_function("bpf_get_current_task_btf")),
         "reset_has_reason": int((kernel.tracepoint_arguments("tcp_send_reset") or 0) >= 3),
         "retransmit_has_error": int((kernel.tracepoint_arguments("tcp_retransmit_skb") or 0) >= 3),
     }
-
-
-def _set_constants(opened: libbpf.Object, values: dict[str, int]) -> None:
-    data = opened.constants()
-    slots = {name: (offset, size) for name, offset, size in Btf.of_object(opened).variables(".rodata")}
-    if data is None or slots.keys() != values.keys():
-        raise TcpwatchError(
-            f"the BPF object's knobs are {sorted(slots)}, expected {sorted(values)}", "run make setup again"
-        )
-    for name, (offset, size) in slots.items():
-        memoryview(data).cast("B")[offset : offset + size] = values[name].to_bytes(size, sys.byteorder)
-
-
-def _last_words(messages: str, error: OSError) -> str:
-    """The line of the verifier's log that says why, else what the system call said."""
-    noise = ("libbpf:", "-- ", "processed ", "verification time", "stack depth", "max_states", "mark_precise", "from ")
-    lines = [line.strip() for line in messages.splitlines()]
-    said = [line for line in lines if line and not line.startswith(noise) and not re.match(r"\d+: \(", line)]
-    return said[-1] if said else str(error.strerror or error)

@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -14,9 +14,10 @@ import numpy as np
 from tcpwatch import wire
 from tcpwatch.counters import COUNTS
 from tcpwatch.frame import Frame, Host, Process, Snapshot
-from tcpwatch.kernel import counters, memory, namespaces, processes
+from tcpwatch.kernel import counters, memory, namespaces, privileges, processes
 from tcpwatch.kernel.cgroups import Cgroups
 from tcpwatch.kernel.iterators import read_all
+from tcpwatch.kernel.libbpf import open_iterator
 from tcpwatch.kernel.programs import Knobs, Programs
 from tcpwatch.kernel.rings import Mark, Rings
 from tcpwatch.kernel.settings import Settings
@@ -59,11 +60,18 @@ class KernelSource:
     """Owns the attached programs. Iterate frames() on one thread; stop() from any."""
 
     def __init__(
-        self, ring_bytes: int, knobs: Knobs, pace: Pace, known: Mapping[int, namespaces.Place] | None = None
+        self,
+        ring_bytes: int,
+        knobs: Knobs,
+        pace: Pace,
+        known: Mapping[int, namespaces.Place] | None = None,
+        spare: Iterable[str] | None = None,
+        loader: str = "auto",
     ) -> None:
-        """Attach. known: namespaces that no search may find, by inode number. Raises what Programs raises."""
+        """Attach. known: namespaces that no search may find, by inode number. spare: capabilities that the thread of
+        frames() keeps beside those it needs; None: all. loader: as Programs has it. Raises what Programs raises."""
         memory.settle()
-        self.programs = Programs(ring_bytes, knobs)
+        self.programs = Programs(ring_bytes, knobs, loader)
         try:
             self._rings = Rings(self.programs.rings, self.programs.ring_size)
         except BaseException:
@@ -76,6 +84,7 @@ class KernelSource:
         self._early: list[np.ndarray] = []  # drained while a snapshot of many namespaces took its time
         self._pace = pace
         self._knobs = knobs
+        self._spare = spare
         self._stopped = False
         self.host = _host(self.programs.reset_reasons)
         self._places: dict[int, namespaces.Place] = {}
@@ -123,6 +132,9 @@ class KernelSource:
         """One frame a tick, at once while the ring holds more than one frame may carry. The first has a snapshot."""
         with suppress(OSError):  # without CAP_SYS_NICE it stays as it is
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _PRIORITY)
+        if self._spare is not None:
+            abroad = self._knobs.want_netns != self.host.netns
+            privileges.keep_only({*privileges.needed_later(abroad, self._ask), *self._spare})
         held: Snapshot | None = None
         mark: Mark = ()
         while not self._stopped:
@@ -139,6 +151,12 @@ class KernelSource:
             if not self._rings.more:
                 self._rings.wait(self._pace.tick - (time.monotonic_ns() - begin_ns) / 1e9)
         yield from self._rest()
+
+    def _ask(self) -> None:
+        """What takes a system call of BPF's, as frame after frame does."""
+        self.programs.tally()
+        for link in filter(None, map(self.programs.link, ("each_tcp", "each_task_file"))):
+            os.close(open_iterator(link))
 
     def _rest(self) -> Iterator[Frame]:
         """What was still under way: nothing that was seen goes untold."""
@@ -177,7 +195,7 @@ class KernelSource:
             settings=self._settings.take(),
             tally=self.programs.tally(),
             probes=self.programs.probes,
-            shows_time_wait=bool(self._knobs.want_time_wait),
+            shows_time_wait=bool(self._knobs.want_time_wait) and self.programs.sees_time_wait,
             ring_fill=self._fill,
         )
 

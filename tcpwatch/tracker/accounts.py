@@ -1,5 +1,6 @@
 """Whose are the drops, overflows and SYN cookies that a namespace counts? Shares them out among its listeners where
-only one can have had them, so that the shares and a nameless rest add up to what was counted. Knows no connections."""
+only one can have had them, so that the shares, what hooks told one by one, and a nameless rest add up to what was
+counted. Knows no connections."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from tcpwatch import wire
 # By kind of event, what the namespace calls it
 KINDS = (wire.LISTEN_DROP, wire.LISTEN_OVERFLOW, wire.COOKIE_SENT, wire.COOKIE_ACCEPTED, wire.COOKIE_REJECTED)
 DROP, OVERFLOW, SENT, ACCEPTED, REJECTED = range(len(KINDS))
+HOOKED = (SENT, ACCEPTED, REJECTED)  # what hooks on functions tell of, where there are any
 _COUNTED = ("listen_drops", "listen_overflows", "cookies_sent", "cookies_accepted", "cookies_rejected")
 _SYN_QUEUE_DROPS = "syn_queue_drops"
 _OF_DROPS = [DROP, OVERFLOW, -1]  # each of these is a drop, too
@@ -18,8 +20,9 @@ _OF_DROPS = [DROP, OVERFLOW, -1]  # each of these is a drop, too
 
 @dataclass(slots=True)
 class Account:
-    """One namespace's. held: what it counted and nobody was told of yet, by KINDS; of that, new: since the snapshot
-    before. syn_drops: SYNs turned away lately as a SYN queue was full and cookies are off."""
+    """One namespace's. held: what it counted and nobody was told of yet, by KINDS; below 0 where hooks are ahead of the
+    reading. new: what it counted since the snapshot before. syn_drops: SYNs turned away lately as a SYN queue was full
+    and cookies are off."""
 
     counted: np.ndarray  # (len(KINDS) + 1,) u8, the newest reading
     held: np.ndarray  # (len(KINDS),) i8
@@ -47,6 +50,13 @@ class Accounts:
         """(n,) bool: whether these namespaces' counts were read."""
         return np.isin(netns, np.fromiter(self._of, np.uint32, len(self._of)))
 
+    def debit(self, netns: np.ndarray, kinds: np.ndarray) -> None:
+        """Somebody was told of these one by one (n,); kinds: positions in KINDS."""
+        told, amounts = np.unique(np.stack([netns, kinds]), axis=1, return_counts=True)
+        for (where, kind), amount in zip(told.T.tolist(), amounts.tolist()):
+            if where in self._of:
+                self._of[where].held[kind] -= amount
+
     def read(self, counts: np.ndarray, witnessed: Mapping[int, int]) -> dict[int, Account]:
         """counts: counters.COUNTS. The accounts with something to tell, by namespace. A first reading tells nothing,
         but for drops that are all of listeners whose birth was seen: witnessed, how many those have, by namespace."""
@@ -67,7 +77,7 @@ class Accounts:
     def close(self, still: frozenset[int] = frozenset()) -> dict[int, np.ndarray]:
         """What nobody was told of, by namespace, of all but these: they are forgotten."""
         gone = [netns for netns in self._of if netns not in still]
-        closed = {netns: self._of.pop(netns).held for netns in gone}
+        closed = {netns: np.maximum(self._of.pop(netns).held, 0) for netns in gone}
         return {netns: held for netns, held in closed.items() if held.any()}
 
 
@@ -75,17 +85,19 @@ class Accounts:
 class Suspects:
     """A namespace's listeners, each array (n,). dropped: i8, how many drops each one's socket counted lately. full: the
     accept queue is. sends: its SYN queue overflowed since the snapshot before, or may have; sent: ... so lately that
-    its cookies still count."""
+    its cookies still count. named: (n, KINDS) bool, hooks named it lately."""
 
     dropped: np.ndarray
     full: np.ndarray
     sends: np.ndarray
     sent: np.ndarray
+    named: np.ndarray
 
 
-def share_out(account: Account, suspects: Suspects) -> tuple[np.ndarray, np.ndarray]:
+def share_out(account: Account, suspects: Suspects, hooked: bool) -> tuple[np.ndarray, np.ndarray]:
     """(n, KINDS) of each listener, (KINDS,) of nobody in particular; both i8. What the counters are ahead of the
-    sockets, which are read a moment earlier, stays in the account until the next snapshot."""
+    sockets, which are read a moment earlier, stays in the account until the next snapshot. hooked: cookies are told
+    one by one, but for those that are too many; a counter may be ahead of its record."""
     given = np.zeros((len(suspects.dropped), len(KINDS)), np.int64)
     rest = np.zeros(len(KINDS), np.int64)
     dropped = given[:, DROP] = _drops(int(account.held[DROP]), suspects.dropped)
@@ -95,8 +107,11 @@ def share_out(account: Account, suspects: Suspects) -> tuple[np.ndarray, np.ndar
     if np.count_nonzero(full) > 1:
         full &= suspects.full
     _give(given, rest, account.held, OVERFLOW, full, dropped)
+    late = np.maximum(account.held - account.new, 0)
     for kind, may in ((SENT, suspects.sends), (ACCEPTED, suspects.sent), (REJECTED, suspects.sent)):
-        _give(given, rest, account.held, kind, may, None)
+        if hooked:
+            may = suspects.named[:, kind] if suspects.named[:, kind].any() else may
+        _give(given, rest, late if hooked else account.held, kind, may, None)
     account.held -= given.sum(axis=0) + rest
     late = np.maximum(account.held - account.new, 0)
     account.held -= late

@@ -1,6 +1,7 @@
 """What becomes of handshakes at each listening socket: folds a snapshot's listeners and its namespaces' counts into a
-line per listener, and makes events of what was dropped, overflowed or answered with a cookie."""
+line per listener, and makes events of what was dropped, overflowed or answered with a cookie and no hook told of."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +12,7 @@ from tcpwatch.rows import ACCEPT_QUEUE_FULL, POINT, SYN_QUEUE_FULL
 from tcpwatch.tracker.accounts import (
     ACCEPTED,
     DROP,
+    HOOKED,
     KINDS,
     OVERFLOW,
     REJECTED,
@@ -67,6 +69,8 @@ class Listeners:
         self._keeps_history = keeps_history
         self._births, self._synacks = Arrivals(), Arrivals()
         self._accounts = Accounts()
+        self._told = np.empty(0, wire.EVENT)  # cookies that hooks told of since the snapshot before
+        self._named = np.empty(0, wire.EVENT)  # ... and between that one and the one before it
         self._begin_ns = self._end_ns = 0  # of the newest snapshot
 
     def note(self, batch: Batch) -> None:
@@ -77,22 +81,30 @@ class Listeners:
         self._births.add(batch, np.flatnonzero(met))
         self._synacks.add(batch, batch.of_kind(wire.SYNACK_RETRANSMIT))
 
-    def fold(self, snapshot: Snapshot, hz: int, settings: Settings, table: Table) -> np.ndarray:
-        """wire.EVENT, at the snapshot's end; without a cookie where no listener can be named."""
+    def note_cookies(self, events: np.ndarray) -> None:
+        """wire.EVENT, one for each SYN cookie that a hook told of."""
+        if len(events):
+            self._told = np.concatenate([self._told, events])
+
+    def fold(self, snapshot: Snapshot, hz: int, settings: Settings, table: Table, hooked: bool = False) -> np.ndarray:
+        """wire.EVENT, at the snapshot's end; without a cookie where no listener can be named. hooked: functions are
+        hooked, so that cookies are told of one by one."""
         sockets = _listening(snapshot.sockets)
         came_from = self._match(sockets)
         told_before = self._accounts.known(self.known["netns"])
         born = _born(table, sockets)
         self._refresh(snapshot, sockets, hz, came_from, told_before[: len(sockets)] | born)
         self._limit(settings)
-        shares, events = self._share(snapshot, _witnessed(sockets[born]))
+        shares, events = self._share(snapshot, _witnessed(sockets[born]), hooked)
         if self._keeps_history:
             self._remember(snapshot.end_ns, shares, told_before, came_from)
         self._begin_ns, self._end_ns = snapshot.begin_ns, snapshot.end_ns
+        self._named, self._told = self._told, self._told[:0]
         return events
 
     def rest(self, time_ns: int) -> np.ndarray:
         """wire.EVENT of what was not told because more might come: nothing will."""
+        self._debit(self._told)
         return _joined([_events(time_ns, netns, held) for netns, held in self._accounts.close().items()])
 
     def counted(self) -> np.ndarray:
@@ -147,24 +159,47 @@ class Listeners:
                 strangers = int(most) - (int(most) >> 2) + 1
                 self.known["syn_limit"][here] = np.minimum(self.known["syn_limit"][here], strangers)
 
-    def _share(self, snapshot: Snapshot, witnessed: Mapping[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """What each listener gets, (n, KINDS), and all of it as events. witnessed: see Accounts.read."""
+    def _share(self, snapshot: Snapshot, witnessed: Mapping[int, int], hooked: bool) -> tuple[np.ndarray, np.ndarray]:
+        """What each listener gets, (n, KINDS), and as events what no hook told of. witnessed: see Accounts.read."""
         self.known["marks"] = self.known["refuses"] = 0
-        shares = np.zeros((len(self.known), len(KINDS)), np.int64)
+        told, before = self._by_listener(self._told), self._by_listener(self._named)
+        shares = np.zeros_like(told)
+        early = self._debit(self._told)
         gone = self._accounts.close(snapshot.namespaces)
         nobody_s = [_events(snapshot.end_ns, netns, held) for netns, held in gone.items()]
         for netns, account in self._accounts.read(snapshot.counts, witnessed).items():
             here = np.flatnonzero(self.known["netns"] == netns)
-            shares[here], rest = share_out(account, self._suspects(here))
-            self._mark(here, shares[here], account)
+            suspects = self._suspects(here, (told + before)[here] > 0)
+            shares[here], rest = share_out(account, suspects, hooked)
+            self._mark(here, (shares + told)[here], account)
             nobody_s.append(_events(snapshot.end_ns, netns, rest))
-        for name, kind in _TOTALS.items():
-            self.known[name] += shares[:, kind]
+        self._debit(early[early["time_ns"] > np.uint64(snapshot.end_ns)])
         busy = np.flatnonzero(shares.any(axis=1))
         named = [_events(snapshot.end_ns, int(one["netns"]), shares[i], one) for i, one in zip(busy, self.known[busy])]
+        shares += told
+        for name, kind in _TOTALS.items():
+            self.known[name] += shares[:, kind]
         return shares, _joined([*named, *nobody_s])
 
-    def _suspects(self, here: np.ndarray) -> Suspects:
+    def _debit(self, told: np.ndarray) -> np.ndarray:
+        """Takes what hooks told of off what will be told of. Returns those of namespaces that were not read yet: there
+        only what follows the first reading counts."""
+        known = self._accounts.known(told["netns"])
+        self._accounts.debit(told["netns"][known], _kinds(told[known]))
+        left: np.ndarray = told[~known]
+        return left
+
+    def _by_listener(self, told: np.ndarray) -> np.ndarray:
+        """(n, KINDS) i8, how many cookies hooks told of at each listener."""
+        counts = np.zeros((len(self.known), len(KINDS)), np.int64)
+        kinds = _kinds(told)
+        for kind in HOOKED:
+            amounts = Counter(_keys(told[kinds == kind]))
+            if amounts:
+                counts[:, kind] = [amounts[key] for key in _keys(self.known)]
+        return counts
+
+    def _suspects(self, here: np.ndarray, named: np.ndarray) -> Suspects:
         one = self.known[here]
         overflowed = one["overflow_ns"] != 0
         return Suspects(
@@ -172,6 +207,7 @@ class Listeners:
             full=one["accept_queue"] > one["accept_limit"],  # sk_acceptq_is_full()
             sends=overflowed & (one["overflow_ns"] >= self._begin_ns - _SECOND_NS),  # it is noted once a second at most
             sent=overflowed & (one["overflow_ns"] >= self._begin_ns - _COOKIE_NS),
+            named=named,
         )
 
     def _mark(self, here: np.ndarray, shares: np.ndarray, account: Account) -> None:
@@ -222,6 +258,11 @@ def _witnessed(sockets: np.ndarray) -> dict[int, int]:
     namespaces, which = np.unique(sockets["netns"], return_inverse=True)
     drops = np.bincount(which, sockets["drops"], len(namespaces))
     return dict(zip(namespaces.tolist(), drops.astype(np.int64).tolist()))
+
+
+def _kinds(told: np.ndarray) -> np.ndarray:
+    """Positions in KINDS of events that hooks told of."""
+    return told["kind"].astype(np.intp) - wire.COOKIE_SENT + SENT
 
 
 def _keys(records: np.ndarray) -> list[tuple[int, int]]:

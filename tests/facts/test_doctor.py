@@ -4,6 +4,7 @@ import json
 import os
 import struct
 import termios
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from tcpwatch.doctor import Facts, report
 from tcpwatch.errors import KernelLacks, NotPermitted, TcpwatchError, UsageError
 from tcpwatch.findings import Finding, Report
 from tcpwatch.frame import Probe
-from tcpwatch.kernel import machine
+from tcpwatch.kernel import machine, privileges
 from tcpwatch.kernel.machine import Machine
 from tcpwatch.kernel.namespaces import Place
 from tcpwatch.text.doctor import write
@@ -39,7 +40,7 @@ FACTS = Facts(
     probes=(STATES,),
     ring_bytes=16 << 20,
     error=None,
-    held=frozenset({"CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE"}),
+    held=frozenset(privileges.GAINS),
     root=True,
     machine=MACHINE,
     sysctls={"net.ipv4.tcp_syncookies": "1", "kernel.perf_event_paranoid": "3"},
@@ -74,6 +75,23 @@ def test_a_refused_hook_is_said_with_its_reason() -> None:
     assert found.findings[0].reason == "no congestion states"
     missing = find(found, "tp_btf/tcp_cong_state_set")
     assert (missing.status, missing.reason, missing.cure) == ("missing", "no such hook: snapshots have them", "")
+
+
+def test_functions_that_may_not_be_hooked_have_no_cure() -> None:
+    """It is no capability that is missing; what serves instead is said."""
+    snapshots = Probe("tcp", "iter", "snapshots", True)
+    refused = Probe("cookie_v4_check", "fexit", "SYN cookies", False, "not permitted", "counters serve", True)
+    found = report(replace(FACTS, probes=(STATES, snapshots, refused)))
+    hook = find(found, "fexit/cookie_v4_check")
+    assert (hook.status, hook.reason, hook.cure) == ("refused", "not permitted: counters serve", "")
+    assert find(found, "SYN cookies").status == "info"
+
+
+def test_an_attached_hook_may_lack_something() -> None:
+    """An older kernel's tracepoint tells less: it is there, and what is missing is said all the same."""
+    partly = Probe("tcp_send_reset", "tp_btf", "resets we send", True, without="no reasons")
+    found = find(report(replace(FACTS, probes=(STATES, partly))), "tp_btf/tcp_send_reset")
+    assert (found.status, found.reason, found.cure) == ("ok", "no reasons", "")
 
 
 def test_where_syn_cookies_are_counted() -> None:
@@ -218,11 +236,14 @@ def test_text_fits_the_terminal() -> None:
     """The width is that of the terminal written to."""
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 200, 50, 0, 0))
-    with open(master, "rb", buffering=0) as screen, open(slave, "w", encoding="utf-8") as out:
-        write(Report(report(FACTS).findings[:8], 0), "text", out)
-        out.flush()
-        drawn = screen.read(65536).decode()
-    widths = [len(line) for line in drawn.splitlines()]
+    drawn = b""
+    with open(master, "rb", buffering=0) as screen:
+        with open(slave, "w", encoding="utf-8") as out:
+            write(Report(report(FACTS).findings[:8], 0), "text", out)
+        with suppress(OSError):  # all of it has come, and nobody holds the other end any more
+            while part := screen.read(65536):
+                drawn += part
+    widths = [len(line) for line in drawn.decode().splitlines()]
     assert 40 < max(widths) <= 50
 
 

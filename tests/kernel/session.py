@@ -13,13 +13,15 @@ from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace
 from tcpwatch.tracker.tracker import Tracker
 from tcpwatch.tracker.view import View
 
+from . import watch
+
 
 class Screen:
     """Entered once it has a view."""
 
     def __init__(self, room: Namespace, nat_timeout_s: float = 350.0) -> None:
         knobs = Knobs(want_netns=room.inode, want_time_wait=1)
-        source = KernelSource(8 << 20, knobs, Pace(tick=0.05, snapshot=0.2, share=1.0))
+        source = KernelSource(8 << 20, knobs, Pace(tick=0.05, snapshot=0.2, share=1.0), loader=watch.LOADER)
         tracker = Tracker(keep_closed=5000, history_bytes=1 << 20, keep_events=1000, nat_timeout_s=nat_timeout_s)
         self._session = Session(source, tracker)
 

@@ -2,7 +2,6 @@
 kernel's own counters."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,6 +17,7 @@ from .witness import counters
 
 BOTH = 2 * CONNECTIONS
 SIZE = 400_000
+PLAYS = 3
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,16 @@ class Lossy:
 
 
 @pytest.fixture(scope="module")
-def lossy() -> Iterator[Lossy]:
+def lossy() -> Lossy:
+    """Played again where events had interrupted a hook, which the kernel then does not run: nobody can tell of them."""
+    for _ in range(PLAYS):
+        seen = play()
+        if "interrupted a hook" not in seen.narration:
+            break
+    return seen
+
+
+def play() -> Lossy:
     """23 connections that each carry SIZE bytes across a wire where 3 packets in 100 vanish, both ways."""
     with Namespace() as left, Namespace() as right:
         join(left, right)
@@ -51,7 +60,7 @@ def lossy() -> Iterator[Lossy]:
                 events.finish()
                 lives.finish()
             rose = {k: sum(a[k] - b[k] for a, b in zip(after, before, strict=True)) for k in after[0]}
-            yield Lossy(talk, events.records, lives.records, rose, dropped, events.narration)
+            return Lossy(talk, events.records, lives.records, rose, dropped, events.narration)
 
 
 def transfer(talk: Talk) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from tcpwatch import wire
 from tcpwatch.errors import KernelLacks, TcpwatchError
+from tcpwatch.frame import FUNCTIONS
 from tcpwatch.kernel import programs
 from tcpwatch.kernel.programs import HOOKS, Hook, Knobs, Programs
 
@@ -17,12 +18,15 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> list[Hook]:
 
 
 def test_every_hook_is_attached_here() -> None:
-    """This kernel has them all; each says what it is for."""
+    """This kernel has them all, but for those on functions, which not every kernel allows; each says what it is for."""
     loaded = Programs(1 << 20, Knobs())
     try:
-        assert [(probe.name, probe.attached, probe.reason) for probe in loaded.probes] == [
-            (hook.target, True, "") for hook in HOOKS
-        ]
+        assert [probe.name for probe in loaded.probes] == [hook.target for hook in HOOKS]
+        others = [probe for probe in loaded.probes if probe.kind not in FUNCTIONS]
+        assert [(probe.name, probe.reason) for probe in others if not probe.attached or probe.without] == []
+        functions = [probe for probe in loaded.probes if probe.kind in FUNCTIONS]
+        assert len({(probe.attached, probe.refused, probe.reason) for probe in functions}) == 1, functions
+        assert functions[0].attached or (functions[0].refused and "not permitted" in functions[0].reason)
         assert all(probe.purpose for probe in loaded.probes)
         assert "NO_SOCKET" in loaded.reset_reasons
         assert len(loaded.tally()) == len(wire.KINDS)
@@ -36,7 +40,7 @@ def test_a_tracepoint_the_kernel_lacks_costs_only_itself(hooks: list[Hook]) -> N
     hooks[at] = Hook(hooks[at].program, "tp_btf", "tcp_no_such_event", "congestion states", "only snapshots show them")
     loaded = Programs(1 << 20, Knobs())
     try:
-        missing = [probe for probe in loaded.probes if not probe.attached]
+        missing = [probe for probe in loaded.probes if not probe.attached and probe.kind not in FUNCTIONS]
         assert [(probe.name, probe.refused, probe.without) for probe in missing] == [
             ("tcp_no_such_event", False, "only snapshots show them")
         ]

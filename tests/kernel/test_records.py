@@ -5,14 +5,15 @@ import pytest
 
 from tcpwatch import wire
 from tcpwatch.errors import TcpwatchError
-from tcpwatch.kernel import libbpf, programs
+from tcpwatch.kernel import libbpf
 from tcpwatch.kernel.btf import Btf, check_records
+from tcpwatch.kernel.loaders.core import image
 from tcpwatch.kernel.source import jiffies_per_second
 
 
 @pytest.fixture
 def described() -> Btf:
-    return Btf.of_object(libbpf.Object(programs._image()))
+    return Btf.of_object(libbpf.Object(image()))
 
 
 def test_every_record_has_the_layout_of_its_dtype(described: Btf) -> None:

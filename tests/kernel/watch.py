@@ -2,6 +2,7 @@
 with Ctrl-C."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from tcpwatch.scenarios.namespace import DEADLINE_S
 
 Record = dict[str, Any]
 COMMAND = [sys.executable, "-m", "tcpwatch"]
+LOADER = os.environ.get("TCPWATCH_TESTS_LOADER", "auto")  # which one these tests are about
+PREFIX = tuple(os.environ.get("TCPWATCH_TESTS_PREFIX", "").split())  # what goes before every command that watches
 
 
 def tcpwatch(*arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -24,7 +27,7 @@ def tcpwatch(*arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.Comple
 
 def snapshot(*arguments: str) -> list[Record]:
     """`tcpwatch snapshot`, its records."""
-    done = tcpwatch("snapshot", "--format", "jsonl", *arguments)
+    done = tcpwatch("snapshot", "--format", "jsonl", "--loader", LOADER, *arguments, prefix=PREFIX)
     assert done.returncode == 0, (done.returncode, done.stderr)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -37,9 +40,8 @@ class Watch:
         self.narration = ""
         self.garbage = ""  # the first line on stdout that is no record
         self._lock = threading.Lock()
-        self.process = subprocess.Popen(
-            [*COMMAND, *arguments, "--format", "jsonl"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        command = [*PREFIX, *COMMAND, *arguments, "--format", "jsonl", "--loader", LOADER]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert self.process.stdout
         assert self.process.stderr
         self._readers = [

@@ -49,11 +49,13 @@ def test_the_wheel_holds_both_objects(wheel: Path) -> None:
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path, tree: Path) -> None:
-    """Every file of the package; no tests, no C, no caches."""
+    """Every file of the package, and the C for bcc; no tests, no caches."""
     package = {str(path.relative_to(tree)) for path in (tree / "tcpwatch").rglob("*") if path.is_file()}
+    sources = {f"tcpwatch/kernel/{path.relative_to(tree)}" for path in (tree / "bpf").rglob("*.[ch]")}
     held = {name for name in names(wheel) if ".dist-info/" not in name}
-    assert held == package | set(OBJECTS)
-    assert not [name for name in held if Path(name).suffix not in (".py", ".o", ".lark", ".tcss", ".typed")]
+    assert "tcpwatch/kernel/bpf/tcpwatch.bpf.c" in sources
+    assert held == package | sources | set(OBJECTS)
+    assert not [name for name in held - sources if Path(name).suffix not in (".py", ".o", ".lark", ".tcss", ".typed")]
 
 
 def test_the_wheel_names_its_dependencies(wheel: Path) -> None:
@@ -62,7 +64,9 @@ def test_the_wheel_names_its_dependencies(wheel: Path) -> None:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = email.message_from_bytes(archive.read(name))
     needed = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
-    assert sorted(line.split("<")[0].split(">")[0] for line in needed) == ["lark", "numpy", "textual", "zstandard"]
+    assert sorted(line.split("<")[0].split(">")[0] for line in needed) == [
+        *("bcrypt", "h11", "lark", "numpy", "prometheus-client", "pyyaml", "textual", "zstandard"),
+    ]
     assert metadata["Requires-Python"] == ">=3.11"
 
 
@@ -72,6 +76,17 @@ def test_the_command_works_where_the_wheel_is_installed(installed: Path, tmp_pat
     assert (done.returncode, done.stderr) == (0, "")
     assert tcpwatch.__version__ in done.stdout
     where = [str(installed / "python"), "-c", "import tcpwatch; print(tcpwatch.__file__)"]
+    assert subprocess.check_output(where, cwd=tmp_path, text=True).startswith(str(tmp_path))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="loading programs needs root")
+def test_bcc_compiles_the_c_that_the_wheel_brings(installed: Path, tmp_path: Path) -> None:
+    """There is no clone beside it to take it from."""
+    command = [installed / "tcpwatch", "events", "--loader", "bcc", "--duration", "0.1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "compiled by bcc" in done.stderr
+    where = [str(installed / "python"), "-c", "from tcpwatch.kernel.loaders import bcc; print(bcc.sources())"]
     assert subprocess.check_output(where, cwd=tmp_path, text=True).startswith(str(tmp_path))
 
 

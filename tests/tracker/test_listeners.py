@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tcpwatch import rows as shapes
 from tcpwatch import wire
 from tcpwatch.counters import COUNTS
-from tcpwatch.frame import Frame, Snapshot
+from tcpwatch.frame import Frame, Probe, Snapshot
 from tcpwatch.rows import ACCEPT_QUEUE_FULL, FINE, FLOOD, HINTS, LOAD, SLOW_ACCEPT, SYN_QUEUE_FULL, UNSURE
 from tcpwatch.tracker.hints import advice, sentence
 from tcpwatch.tracker.tracker import Tracker
@@ -31,9 +31,10 @@ def listener(cookie: int = 1, **fields: Any) -> dict[str, Any]:
 
 
 class Clock:
-    """A tracker that is given a snapshot a second."""
+    """A tracker that is given a snapshot a second. hooked: functions are, so that cookies are told of one by one."""
 
-    def __init__(self) -> None:
+    def __init__(self, hooked: bool = False) -> None:
+        self.probes = (Probe("tcp_make_synack", "fentry", "SYN cookies", hooked),)
         self.tracker = Tracker(history_bytes=1 << 20, keep_events=1000)
         self.second = 0
         self.counts: dict[str, int] = {}  # besides drops, of `refuse`
@@ -47,7 +48,7 @@ class Clock:
         counted = fill(COUNTS, [counts], netns=netns)
         taken = Snapshot(now_ns, now_ns + 1000, fill(wire.SOCKET, list(sockets)), frozenset({netns}), counted)
         happened = np.empty(0, wire.EVENT) if events is None else events
-        step = self.tracker.fold(Frame(now_ns, now_ns + 2000, HOST, happened, taken))
+        step = self.tracker.fold(Frame(now_ns, now_ns + 2000, HOST, happened, taken, probes=self.probes))
         assert len(step.rows) == len(step.frame.events)
         return step.frame.events[np.isin(step.frame.events["kind"], LISTEN_KINDS)]
 
@@ -174,6 +175,72 @@ def test_cookies_go_to_the_one_whose_syn_queue_overflowed() -> None:
     assert told(later) == [("syn_cookie_accepted", 0, 3), ("syn_cookie_rejected", 0, 1), ("syn_cookie_sent", 2, 50)]
     assert by_cookie(clock.view(), "cookies_sent") == {1: 100, 2: 50}
     assert by_cookie(clock.view(), "cookies_accepted") == {1: 0, 2: 0}
+
+
+def cookies(clock: Clock, *kinds: int, cookie: int = 1, late: bool = False) -> np.ndarray:
+    """What hooks tell in the next look, each from a client of its own. late: after the counters are read."""
+    time_ns = START_NS + (clock.second + 1) * SECOND_NS + (1500 if late else -1500)
+    usual = {"cookie": cookie, "netns": 1, "laddr": SERVER, "lport": 79 + cookie, "raddr": CLIENT, "family": wire.INET}
+    state = {"old_state": wire.LISTEN, "new_state": wire.LISTEN, "count": 1, "time_ns": time_ns}
+    return fill(wire.EVENT, [{**usual, **state, "rport": 5000 + i, "kind": kind} for i, kind in enumerate(kinds)])
+
+
+def test_cookies_that_hooks_told_of_are_not_told_again() -> None:
+    """Each with its peer, at its listener, which counts them; nothing is left for the counters to tell."""
+    clock = Clock(hooked=True)
+    clock.look(listener(1), listener(2))
+    kinds = (wire.COOKIE_SENT, wire.COOKIE_SENT, wire.COOKIE_ACCEPTED, wire.COOKIE_REJECTED)
+    counts = {"cookies_sent": 2, "cookies_accepted": 1, "cookies_rejected": 1}
+    events = clock.look(listener(1), listener(2), events=cookies(clock, *kinds, cookie=2), **counts)
+    assert [(e["kind"], e["cookie"], e["rport"], e["count"]) for e in events] == [
+        (kind, 2, 5000 + i, 1) for i, kind in enumerate(kinds)
+    ]
+    assert told(clock.look(listener(1), listener(2), **counts)) == []
+    assert told(clock.look(listener(1), listener(2), **counts)) == []
+    assert by_cookie(clock.view(), "cookies_sent") == {1: 0, 2: 2}
+    assert by_cookie(clock.view(), "cookies_accepted") == {1: 0, 2: 1}
+
+
+def test_cookies_too_many_to_be_told_of_are_counted() -> None:
+    """A look later, as a counter may be ahead of its record; at the listener that hooks named, whoever overflowed."""
+    clock, overflow = Clock(hooked=True), {"overflow_ticks": 1}
+    clock.look(listener(1, **overflow), listener(2, **overflow))
+    sent = cookies(clock, wire.COOKIE_SENT, cookie=2)
+    assert told(clock.look(listener(1, **overflow), listener(2, **overflow), events=sent, cookies_sent=100)) == [
+        ("syn_cookie_sent", 2, 1)
+    ]
+    assert told(clock.look(listener(1), listener(2), cookies_sent=100)) == [("syn_cookie_sent", 2, 99)]
+    assert by_cookie(clock.view(), "cookies_sent") == {1: 0, 2: 100}
+
+
+def test_cookies_before_the_first_look_are_no_debt() -> None:
+    """The counters' first reading holds them already; what comes after it, though in the same frame, it does not."""
+    clock = Clock(hooked=True)
+    early, late = cookies(clock, wire.COOKIE_SENT), cookies(clock, wire.COOKIE_SENT, late=True)
+    clock.look(listener(), events=np.concatenate([early, late]), cookies_sent=7)
+    assert told(clock.look(listener(), cookies_sent=8)) == []
+    assert told(clock.look(listener(), cookies_sent=10)) == []
+    assert told(clock.look(listener(), cookies_sent=10)) == [("syn_cookie_sent", 0, 2)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 3)), min_size=1, max_size=8))
+def test_what_hooks_and_counters_tell_adds_up(rounds: list[tuple[int, int, int]]) -> None:
+    """rounds: cookies told of, left to the counters, and told of only after the counters were read. However they mix:
+    no cookie too many, none too few."""
+    clock = Clock(hooked=True)
+    clock.look(listener())
+    counted = heard = held_back = 0
+    for now, silent, later in (*rounds, (0, 0, 0), (0, 0, 0)):
+        events = [cookies(clock, *[wire.COOKIE_SENT] * (now + held_back))]
+        held_back = later // 2  # these tell of themselves in the next frame only, those in this one
+        events.append(cookies(clock, *[wire.COOKIE_SENT] * (later - held_back), late=True))
+        counted += now + silent + later
+        heard += sum(
+            int(e["count"]) for e in clock.look(listener(), events=np.concatenate(events), cookies_sent=counted)
+        )
+        assert heard <= counted
+    assert heard == counted
 
 
 def test_two_namespaces_do_not_mix() -> None:

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * The kernel's own headers, for kernels that do not describe their types; and what headers cannot tell. The tracepoints'
+ * programs alone are compiled with them.
+ */
+#ifndef TCPWATCH_KERNEL_H
+#define TCPWATCH_KERNEL_H
+
+#include <linux/netdevice.h>
+#include <linux/sched.h>
+#include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+
+#define HAS_skc_v6_daddr IS_ENABLED(CONFIG_IPV6)
+
+/* A bit field has no address. From 5.10 to 7.2 this one fills the byte before icsk_retransmits, from the first bit on, and
+ * its values need three bits. */
+#define READ_icsk_ca_state(icsk) \
+	({ u8 v_; bpf_probe_read_kernel(&v_, 1, (u8 *)&(icsk)->icsk_retransmits - 1); BITS_AT_FRONT(v_); })
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define BITS_AT_FRONT(byte) ((byte) & 7)
+#else
+#define BITS_AT_FRONT(byte) ((byte) >> 3)
+#endif
+
+#endif

@@ -1,0 +1,1 @@
+"""The ways our programs get into the kernel."""

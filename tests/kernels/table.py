@@ -1,0 +1,109 @@
+"""What does a run of the matrix say, for people? docs/kernels.md, made from the results of a run and nothing else."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tests.kernels.lanes import LANES
+
+Result = dict[str, Any]
+
+_INTRODUCTION = """\
+# Kernels
+
+tcpwatch asks the kernel what it has, never which version it is. This is what it found on each of these, all of Debian,
+and which tests passed there. `make test-kernels` boots them under QEMU (emulated, so slowly) with this tree inside, and
+with `ARGS=--write` makes this page. `ARGS="--kernels 6.1 newest"` tries some of them.
+
+The ordinary flavour of each was run. The one for clouds is built from the same source with the same options for TCP and
+BPF; it lacks drivers, and the file system by which a guest reaches this tree.
+"""
+_SIGNS = {"ok": "yes", "missing": "–", "refused": "refused"}
+
+
+def kept(result: Result) -> Result:
+    """What a page is made of, without what only a person would read."""
+    tests = [{name: test[name] for name in ("lane", "name", "outcome")} for test in result["tests"]]
+    probes = [found for found in result["doctor"] if found["item"] == "probe" and "/" in found["name"]]
+    doctor = [{name: found[name] for name in ("item", "name", "status", "value", "reason")} for found in probes]
+    same = {name: result[name] for name in ("name", "release", "instructions", "left", "log")}
+    return {**same, "tests": tests, "doctor": doctor}
+
+
+def page(results: Sequence[Result]) -> str:
+    """results: one of each kernel as kept() left it, in the order of the columns."""
+    return "\n".join([_INTRODUCTION, *_lanes(results), *_hooks(results), *_verifier(results), ""])
+
+
+def _lanes(results: Sequence[Result]) -> Iterable[str]:
+    """How many tests of each lane passed where."""
+    yield from (
+        "## Tests",
+        "",
+        "Passed of those that were run; they count exactly: nothing too many, nothing too few.",
+        "",
+    )
+    yield from _head("lane", results)
+    for lane in LANES:
+        yield _row(f"{lane.name}: {lane.what}", (_passed(result, lane.name) for result in results))
+    yield _row("the kernel's log stays empty", ("yes" if not result["log"] else "no" for result in results))
+    yield _row("nothing is left in the kernel", ("yes" if not result["left"] else "no" for result in results))
+    yield ""
+
+
+def _passed(result: Result, lane: str) -> str:
+    outcomes = [test["outcome"] for test in result["tests"] if test["lane"] == lane]
+    return f"{outcomes.count('passed')} of {len(outcomes)}" if outcomes else "not run"
+
+
+def _hooks(results: Sequence[Result]) -> Iterable[str]:
+    """What is attached, and what is missed where it is not."""
+    yield from ("## Hooks", "", "What `tcpwatch doctor` says there, run by root.", "")
+    yield from _head("hook", results)
+    probes = [_probes(result) for result in results]
+    names = list(dict.fromkeys(name for found in probes for name in found))
+    for name in names:
+        what = next(found[name]["value"] for found in probes if name in found)
+        yield _row(f"`{name}`: {what}", (_sign(found.get(name)) for found in probes))
+    yield ""
+    lacks = {
+        name: found[name]["reason"] for found in probes for name in names if name in found and found[name]["reason"]
+    }
+    yield from (
+        "Where a hook is not there, or not all of it:",
+        "",
+        *(f"- `{name}`: {reason}" for name, reason in lacks.items()),
+        "",
+    )
+
+
+def _probes(result: Result) -> dict[str, dict[str, Any]]:
+    return {found["name"]: found for found in result["doctor"]}
+
+
+def _sign(probe: dict[str, Any] | None) -> str:
+    if probe is None:
+        return "–"
+    return "partly" if probe["status"] == "ok" and probe["reason"] else _SIGNS[probe["status"]]
+
+
+def _verifier(results: Sequence[Result]) -> Iterable[str]:
+    """How many instructions the verifier looked at."""
+    yield from (
+        "## The verifier's work",
+        "",
+        "Instructions it looked at for each program; it gives up at 1,000,000.",
+        "",
+    )
+    yield from _head("program", results)
+    for name in sorted({name for result in results for name in result["instructions"]}):
+        counts = (result["instructions"].get(name) for result in results)
+        yield _row(f"`{name}`", ("–" if count is None else f"{count:,}" for count in counts))
+
+
+def _head(what: str, results: Sequence[Result]) -> Iterable[str]:
+    yield _row(what, (f"{result['name']} ({result['release']})" for result in results))
+    yield _row("---", ("---" for _ in results))
+
+
+def _row(first: str, cells: Iterable[str]) -> str:
+    return f"| {first} | {' | '.join(cells)} |"
