@@ -1,7 +1,7 @@
 """Takes the screenshots of this directory: the real TUI on the real kernel, over real servers and clients in two
 network namespaces 20 ms apart with 1 % loss, and over scenarios of `tcpwatch demo`. Run as root:
 .venv/bin/python -m docs.screenshots.take [NAME ...]
-Needs Debian's nginx-light, redis-server, apache2-utils, iperf3, curl, nftables and chromium."""
+Needs Debian's nginx-light, redis-server, apache2-utils, iperf3, curl, nftables, prometheus and chromium."""
 
 import asyncio
 import contextlib
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from docs.screenshots import graph
 from tcpwatch.kernel.programs import Knobs
 from tcpwatch.kernel.source import KernelSource, Pace
 from tcpwatch.live import Session
@@ -207,6 +208,9 @@ async def main(names: list[str]) -> None:
                     await asyncio.sleep(15)  # so that there is something to replay, whatever else was
             if not names or REPLAY.name in names:
                 await take_replay(next(Path(directory).iterdir()))
+
+    if not names or graph.NAME in names:
+        graph.take(HERE / f"{graph.NAME}.png")
 
 
 if __name__ == "__main__":
