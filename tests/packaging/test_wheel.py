@@ -82,7 +82,7 @@ def test_the_command_works_where_the_wheel_is_installed(installed: Path, tmp_pat
 @pytest.mark.skipif(os.geteuid() != 0, reason="loading programs needs root")
 def test_bcc_compiles_the_c_that_the_wheel_brings(installed: Path, tmp_path: Path) -> None:
     """There is no clone beside it to take it from."""
-    command = [installed / "tcpwatch", "events", "--loader", "bcc", "--duration", "0.1"]
+    command = [str(installed / "tcpwatch"), "events", "--loader", "bcc", "--duration", "0.1"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "compiled by bcc" in done.stderr

@@ -190,7 +190,7 @@ def test_cookies_that_hooks_told_of_are_not_told_again() -> None:
     clock = Clock(hooked=True)
     clock.look(listener(1), listener(2))
     kinds = (wire.COOKIE_SENT, wire.COOKIE_SENT, wire.COOKIE_ACCEPTED, wire.COOKIE_REJECTED)
-    counts = {"cookies_sent": 2, "cookies_accepted": 1, "cookies_rejected": 1}
+    counts: dict[str, Any] = {"cookies_sent": 2, "cookies_accepted": 1, "cookies_rejected": 1}
     events = clock.look(listener(1), listener(2), events=cookies(clock, *kinds, cookie=2), **counts)
     assert [(e["kind"], e["cookie"], e["rport"], e["count"]) for e in events] == [
         (kind, 2, 5000 + i, 1) for i, kind in enumerate(kinds)
