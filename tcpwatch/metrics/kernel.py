@@ -51,6 +51,7 @@ class Kernel:
         for name, fields in (("kernel_syncookies", _COOKIES), ("kernel_aborts", _ABORTS)):
             for field, own in fields.items():
                 grown = _grown(counts[field][now], self._before[field][then])
+                book.counters[name].know(there, own)
                 book.counters[name].add(again, grown, np.full(len(now), own))
         self._remember(counts, frame.snapshot.namespaces)
 

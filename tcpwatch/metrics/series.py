@@ -137,9 +137,10 @@ class Counter(Series):
             places, sums = self._summed(group, amounts, own)
             np.add.at(self._numbers, places, sums)
 
-    def know(self, group: Group) -> None:
-        """They are there, be it with 0: what grows from nothing can be told from what was not watched."""
-        self._places(group.distinct)
+    def know(self, group: Group, own: int = 0) -> None:
+        """They are there, be it with 0: what grows from nothing can be told from what was not watched. own: number of
+        own values."""
+        self._places(group.distinct * self._step + own)
 
     def family(self) -> Family:
         values, places = self._drawing()

@@ -319,8 +319,16 @@ def test_the_kernel_s_counters_begin_with_us() -> None:
     assert room.series("kernel_active_opens") == {"netns=1": 0}
     room.fold(counted(2, active_opens=1023, abort_unread_close=6, abort_timeout=1, cookies_sent=7))
     assert room.series("kernel_active_opens") == {"netns=1": 23}
-    assert room.series("kernel_aborts") == {"netns=1 why=unread": 2, "netns=1 why=timeout": 1}
-    assert room.series("kernel_syncookies") == {"netns=1 result=sent": 7}
+    assert room.series("kernel_aborts") == {
+        "netns=1 why=unread": 2,
+        "netns=1 why=close": 0,
+        "netns=1 why=timeout": 1,
+    }
+    assert room.series("kernel_syncookies") == {
+        "netns=1 result=sent": 7,
+        "netns=1 result=accepted": 0,
+        "netns=1 result=rejected": 0,
+    }
     room.fold(counted(3, active_opens=5), counted(4, active_opens=8))  # another namespace by that number
     assert room.series("kernel_active_opens") == {"netns=1": 26}
 
