@@ -37,7 +37,8 @@ def asked(running: Running) -> Mapping[str, Metric]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_is_ended_in_good_order(number: signal.Signals) -> None:
     """Exit code 0, a summary on stderr, nothing on stdout."""
-    with Running("--from", str(DEMO)) as running:
+    usual = ("env", "--default-signal")  # under nohup, whoever runs the tests ignores SIGHUP, and so would it
+    with Running("--from", str(DEMO), prefix=usual) as running:
         assert running.get()[0] == 200
         assert running.end(number) == 0
         assert running.process.stdout
