@@ -13,7 +13,7 @@ from tests.dashboards.watched import Watched, watch
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    """Scenarios under a live `tcpwatch serve` and a real Prometheus. They end with the tests that look at them, as others
+    """Scenarios under a live `tcpwatch serve` and a real Prometheus. They end with these tests, as others
     count what is left behind. A skip fails where CI says that nothing lacks."""
     if not shutil.which("prometheus"):
         pytest.skip("prometheus is missing: Debian's package of that name has it")
