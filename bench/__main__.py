@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench import machine, progress, report
@@ -36,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             for name in options.only or MEASURES:
                 progress.say(f"{name} ({scale.rounds} rounds)")
                 try:
-                    results.append(MEASURES[name](scale))
+                    taken = f"{described['date']}, {described['tcpwatch']}, {scale.rounds} rounds"
+                    results.append(replace(MEASURES[name](scale), taken=taken))
                 except (RuntimeError, OSError, subprocess.SubprocessError, TcpwatchError) as error:
                     progress.say(f"{name} failed: {error}")
                     failed = True
@@ -48,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     if options.write:
-        _write(described, results, scale.rounds)
+        _write(described, results)
     return int(
         failed or (options.strict and any(figure.met is False for result in results for figure in result.figures))
     )
@@ -79,13 +81,15 @@ def _as_installed(into: Path) -> None:
     os.environ["PYTHONPYCACHEPREFIX"] = str(into / "bytecode")
 
 
-def _write(described: dict[str, str], results: Sequence[Result], rounds: int) -> None:
-    for name, text in (
-        ("bench.md", report.as_markdown(described, results, rounds)),
-        ("bench.json", report.as_json(described, results, rounds)),
-    ):
-        (ROOT / "docs" / name).write_text(text, encoding="utf-8")
-        progress.say(f"written: docs/{name}")
+def _write(described: dict[str, str], results: Sequence[Result]) -> None:
+    """Beside what is there of other measures."""
+    page, values = ROOT / "docs" / "bench.md", ROOT / "docs" / "bench.json"
+    known = {result.name: result for result in report.results_of(values.read_text(encoding="utf-8"))}
+    known |= {result.name: result for result in results}
+    told = [known[name] for name in MEASURES if name in known]
+    for path, text in ((page, report.as_markdown(described, told)), (values, report.as_json(described, told))):
+        path.write_text(text, encoding="utf-8")
+        progress.say(f"written: docs/{path.name}")
 
 
 def _tell(text: str) -> None:

@@ -39,12 +39,14 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One measure's outcome. how: what was done, for someone who wants to do it again."""
+    """One measure's outcome. how: what was done, for someone who wants to do it again. taken: when, of which commit, in
+    how many rounds."""
 
     name: str
     title: str
     how: str
     figures: Sequence[Figure]
+    taken: str = ""
 
 
 def at_least(limit: float) -> Target:

@@ -4,8 +4,9 @@ were measured."""
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
-from bench.figures import Figure, Result
+from bench.figures import Figure, Result, Target
 
 _HEAD = ("what", "median", "min to max", "target", "met")
 _MET = {True: "yes", False: "NO", None: ""}
@@ -19,17 +20,31 @@ def as_text(result: Result) -> str:
     return "\n".join([f"\n{result.title}", *(f"  {line}" for line in lines), ""])
 
 
-def as_markdown(machine: Mapping[str, str], results: Sequence[Result], rounds: int) -> str:
-    return "\n".join(_markdown(machine, results, rounds)) + "\n"
+def as_markdown(machine: Mapping[str, str], results: Sequence[Result]) -> str:
+    return "\n".join(_markdown(machine, results)) + "\n"
 
 
-def as_json(machine: Mapping[str, str], results: Sequence[Result], rounds: int) -> str:
-    """{"machine": {...}, "rounds": n, "results": [{name, title, how, figures: [{name, unit, values, median,
-    target, met}]}]}"""
+def as_json(machine: Mapping[str, str], results: Sequence[Result]) -> str:
+    """{"machine": {...}, "results": [{name, title, how, taken, figures: [{name, unit, values, median, target,
+    met}]}]}"""
     told = [{**asdict(result), "figures": [_figure(figure) for figure in result.figures]} for result in results]
-    return (
-        json.dumps({"machine": dict(machine), "rounds": rounds, "results": told}, indent=1, ensure_ascii=False) + "\n"
-    )
+    return json.dumps({"machine": dict(machine), "results": told}, indent=1, ensure_ascii=False) + "\n"
+
+
+def results_of(text: str) -> list[Result]:
+    """What as_json() wrote."""
+    return [
+        Result(told["name"], told["title"], told["how"], [_told(figure) for figure in told["figures"]], told["taken"])
+        for told in json.loads(text)["results"]
+    ]
+
+
+def _told(figure: dict[str, Any]) -> Figure:
+    target = None
+    if figure["target"] is not None:
+        sign, limit = figure["target"].split()
+        target = Target(sign, float(limit))
+    return Figure(figure["name"], figure["values"], figure["unit"], target)
 
 
 def _figure(figure: Figure) -> dict[str, object]:
@@ -44,15 +59,15 @@ def _figure(figure: Figure) -> dict[str, object]:
     }
 
 
-def _markdown(machine: Mapping[str, str], results: Sequence[Result], rounds: int) -> Iterator[str]:
+def _markdown(machine: Mapping[str, str], results: Sequence[Result]) -> Iterator[str]:
     yield "# What watching costs"
     yield ""
     yield (
-        "Measured with `make bench`, written by it (`make bench ARGS=--write`); every value of every round is in "
-        f"[bench.json](bench.json). {rounds} rounds. Those who are compared take turns within each round, and ratios "
-        "are taken round by round, so that what the machine does besides falls on all of them; the median counts, and "
-        "how far the lowest and the highest lie apart says how calm it was. Figures of another machine differ; the "
-        "ratios should not differ much."
+        "Measured with `make bench`, written by it (`make bench ARGS=--write`, or a part at a time with `--only`); "
+        "every value of every round is in [bench.json](bench.json). Those who are compared take turns within each "
+        "round, and ratios are taken round by round, so that what the machine does besides falls on all of them; the "
+        "median counts, and how far the lowest and the highest lie apart says how calm it was. Figures of another "
+        "machine differ; the ratios should not differ much."
     )
     yield ""
     yield from _targets(results)
@@ -61,7 +76,7 @@ def _markdown(machine: Mapping[str, str], results: Sequence[Result], rounds: int
             "",
             f"## {result.title}",
             "",
-            result.how,
+            f"{result.how} Taken {result.taken}.",
             "",
             f"| {' | '.join(_HEAD)} |",
             "|---|---:|---:|---:|---|",

@@ -1,6 +1,7 @@
 """Are the figures what they claim to be: ratios round by round, medians against targets, numbers a person can read?"""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -60,18 +61,26 @@ def test_the_table_shows_spread_and_target() -> None:
 
 def test_the_document_begins_with_the_targets() -> None:
     """Each target once above, with the outcome; then each measure, then the machine."""
-    text = report.as_markdown({"cpu": "one"}, [RESULT], 3)
+    text = report.as_markdown({"cpu": "one"}, [RESULT])
     assert text.index("| Rate kept: tool: rate kept | >= 0.970 | 0.980 | yes |") < text.index("## Rate kept")
     assert text.index("A load.") < text.index("| cpu | one |")
 
 
 def test_the_json_has_every_value() -> None:
     """What the document sums up can be looked up."""
-    told = json.loads(report.as_json({"cpu": "one"}, [RESULT], 3))
+    told = json.loads(report.as_json({"cpu": "one"}, [RESULT]))
     figure = told["results"][0]["figures"][0]
     assert figure["values"] == list(KEPT.values)
     assert (figure["target"], figure["met"]) == (">= 0.97", True)
     assert told["machine"] == {"cpu": "one"}
+
+
+def test_what_was_written_is_read_again() -> None:
+    """A part may be measured anew: the rest stays as it was, to the digit, with when it was taken."""
+    taken = replace(RESULT, taken="yesterday, 3 rounds")
+    again = report.results_of(report.as_json({}, [taken]))
+    assert again == [taken]
+    assert "A load. Taken yesterday, 3 rounds." in report.as_markdown({}, again)
 
 
 def test_the_summary_is_read() -> None:
