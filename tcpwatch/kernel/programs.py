@@ -188,7 +188,7 @@ class Programs:
         """(KINDS,) wire.TALLY since loading, summed over the CPUs. What a hook missed because it had interrupted itself
         counts as lost, although it might not have been wanted: nobody looked."""
         total = np.zeros(len(wire.KINDS), wire.TALLY)
-        self.interrupted = 0
+        interrupted = 0
         for kind in range(len(total)):
             libbpf.look_up(self._tallies, kind, self._cpus)
             total[kind] = (self._cpus["seen"].sum(), self._cpus["lost"].sum())
@@ -197,7 +197,8 @@ class Programs:
                 missed = self._object.recursion_misses(hook.program)
                 total["seen"][hook.record] += missed
                 total["lost"][hook.record] += missed
-                self.interrupted += missed
+                interrupted += missed
+        self.interrupted = interrupted
         return total
 
     def clock(self) -> tuple[int, int]:

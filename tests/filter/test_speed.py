@@ -5,9 +5,12 @@ import sys
 import time
 
 import numpy as np
+import pytest
 
 from tcpwatch.filter import Names, parse
 from tcpwatch.rows import CONNECTION
+
+pytestmark = pytest.mark.usefixtures("undisturbed")
 
 ROWS = 100_000
 

@@ -5,9 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from tcpwatch.tracker.tracker import Tracker
 from tcpwatch.tracker.view import View
 from tcpwatch.verdicts import explain
 from tests.kernel.watch import Record, Watch
-from tests.kernel.witness import counters
+from tests.kernel.witness import counters, skipped
 
 from . import daemons, loads
 
@@ -67,18 +66,6 @@ def live_through() -> Day:
             day.lives = watch.finish()
         day.narration = watch.narration
     return day
-
-
-def skipped(pid: int) -> int:
-    """How often the kernel left out one of that process's BPF programs, because it was running already: a softirq that
-    comes upon a CPU in the middle of a program changes states that the same program is not told of (kernel/trace/
-    bpf_trace.c, __bpf_trace_run). A few in 100,000 calls."""
-    found = 0
-    for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
-        with suppress(FileNotFoundError):
-            words = entry.read_text().split()
-            found += int(words[words.index("recursion_misses:") + 1]) if "recursion_misses:" in words else 0
-    return found
 
 
 def _work(near: Namespace, far: Namespace, at_hand: str, far_off: str, day: Day) -> None:

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -140,3 +142,15 @@ class Tcpdump:
             ends = ((source, int(source_port)), (destination, int(destination_port)))
             packets.append(Packet(int(seconds) * 10**9 + int(nanos), *ends, flags))
         return packets
+
+
+def skipped(pid: int) -> int:
+    """How often the kernel left out one of that process's BPF programs, because it was running already: a softirq that
+    comes upon a CPU in the middle of a program changes states that the same program is not told of (kernel/trace/
+    bpf_trace.c, __bpf_trace_run). A few in 100,000 calls."""
+    found = 0
+    for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with suppress(FileNotFoundError):
+            words = entry.read_text().split()
+            found += int(words[words.index("recursion_misses:") + 1]) if "recursion_misses:" in words else 0
+    return found

@@ -3,12 +3,15 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from tcpwatch import rows, wire
 from tcpwatch.text.writer import FormatName, Writer
 from tcpwatch.tracker.step import Step
 
 from .build import NETNS, address, step
+
+pytestmark = pytest.mark.usefixtures("undisturbed")
 
 LINES, CONNECTIONS = 14_000, 1400  # a tick of 50 ms at the highest rate of events that was measured
 FLOOR_PER_S = 150_000  # on an idle core it is five times as many; CI's are neither idle nor fast

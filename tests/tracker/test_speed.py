@@ -4,6 +4,7 @@ core?"""
 import time
 
 import numpy as np
+import pytest
 
 from tcpwatch import wire
 from tcpwatch.frame import Frame
@@ -11,6 +12,8 @@ from tcpwatch.tracker.tracker import Tracker
 
 from .load import EVENTS_PER_PAIR, pairs
 from .machine import HOST
+
+pytestmark = pytest.mark.usefixtures("undisturbed")
 
 EVENTS_PER_FRAME = 28_000
 TICK_NS = 100_000_000
