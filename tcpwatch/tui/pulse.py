@@ -9,6 +9,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tcpwatch import wire, words
+from tcpwatch.frame import FUNCTIONS
 from tcpwatch.health import Finding
 from tcpwatch.tracker.view import View
 from tcpwatch.tui import units
@@ -114,7 +115,8 @@ def _words(app: "TcpwatchApp", view: View | None) -> list[tuple[int, Cell]]:
     if view is None:
         return [(1, ("tcpwatch", "info")), *signs]
     attached = sum(p.attached for p in view.probes)
-    missing = attached < len(view.probes)
+    # where the kernel allows no hook on functions its own counters serve: no number is too low for it
+    missing = any(not probe.attached and probe.kind not in FUNCTIONS for probe in view.probes)
     return [
         (5, ("tcpwatch", "info")),
         (3, (words.clean(view.host.name), "bright")),

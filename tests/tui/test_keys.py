@@ -1,6 +1,7 @@
 """Each key of the contract, and the cursor that stays with its connection."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from textual.widgets import Input
 from tcpwatch import rows as shapes
 from tcpwatch import wire
 from tcpwatch.errors import BadInput, KernelLacks
+from tcpwatch.frame import Probe
 from tcpwatch.tracker.view import View
 from tcpwatch.tui.app import TcpwatchApp
 from tcpwatch.tui.detail import Detail
@@ -366,6 +368,16 @@ async def test_a_missing_probe_and_lost_events_are_said_on_the_first_screen() ->
         await h.pilot.pause()
         assert "▲ 4/5 probes" in h.text()
         assert "lost ▲ 1.2 K" in h.text()
+
+
+async def test_a_refused_hook_on_a_function_is_no_alarm() -> None:
+    """The kernel's counters serve in its place; how many are attached is said all the same."""
+    refused = Probe("cookie_v4_check", "fexit", "peers of SYN cookies", False, "EPERM", refused=True)
+    async with hand(ROWS) as h:
+        view = picture.view(ROWS)
+        h.feed.put(replace(view, probes=(*view.probes, refused)))
+        await h.pilot.pause()
+        assert "✓ 5/6 probes" in h.text()
 
 
 class _Exporting(TcpwatchApp):
