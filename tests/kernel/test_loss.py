@@ -16,7 +16,7 @@ from .watch import Record, Watch
 from .witness import counters
 
 BOTH = 2 * CONNECTIONS
-SIZE = 400_000
+SIZE = 1_000_000
 PLAYS = 3
 
 
