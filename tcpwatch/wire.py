@@ -214,3 +214,12 @@ def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
     dtype = parts[0].dtype
     whole = np.dtype(f"V{dtype.itemsize}")
     return np.concatenate([np.ascontiguousarray(part).view(whole) for part in parts]).view(dtype)
+
+
+def distinct(values: np.ndarray) -> np.ndarray:
+    """(n,) -> which values there are, rising. np.unique() would load numpy.ma to ask whether anything is masked, 20 ms
+    that whoever starts waits for."""
+    ordered = np.sort(values)
+    first = np.ones(len(ordered), bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[first]

@@ -5,6 +5,7 @@ from collections import deque
 
 import numpy as np
 
+from tcpwatch import wire
 from tcpwatch.health.groups import GROUP, SERVICE, gather, merged, services
 
 WINDOW_NS = 60_000_000_000
@@ -32,7 +33,7 @@ class Ledger:
             groups = gather(lives, bad, self._by[verdicts[bad]], np.where(times_ns, times_ns, now_ns), "ended")
             self._bad.append((now_ns, groups))
             watched = self._watched if len(self._watched) < _SERVICES else self._watched[:0]
-            self._watched = np.unique(np.concatenate([watched, groups["service"]]))
+            self._watched = wire.distinct(np.concatenate([watched, groups["service"]]))
         if len(self._watched):
             every, _ = services(lives, slice(None), SERVICE)
             found, counts = np.unique(every[np.isin(every, self._watched)], return_counts=True)

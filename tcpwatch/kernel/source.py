@@ -261,7 +261,7 @@ class KernelSource:
         and then ask all the same, as descriptors may be handed to another process."""
         state = np.where(events["kind"] == wire.STATE, events["new_state"], 0)
         self._unowned |= bool(((state == wire.ESTABLISHED) | (state == wire.LISTEN)).any())
-        if not self._places.keys() >= set(np.unique(events["netns"]).tolist()):
+        if not self._places.keys() >= set(wire.distinct(events["netns"]).tolist()):
             self._relook_at = 0.0
         if snapshot is not None:
             cookies = snapshot.sockets["cookie"][snapshot.sockets["sort"] == wire.FULL]
@@ -283,7 +283,7 @@ class KernelSource:
         if snapshot is None:
             return ()
         found = []
-        for identity in np.unique(snapshot.sockets["cgroup"]).tolist():
+        for identity in wire.distinct(snapshot.sockets["cgroup"]).tolist():
             if identity and identity not in self._known_cgroups:
                 path = self._cgroups.path(identity, time.monotonic())
                 if path is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tcpwatch.recording.reader import Recording
 
 _SECOND_NS = 1_000_000_000
-_MOST_EVENTS = 200_000  # that are folded as one
+_MOST_EVENTS = 40_000  # that are folded as one
 _PATIENCE = 4  # so many strides without a snapshot end a group too
 
 

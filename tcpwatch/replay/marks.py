@@ -79,7 +79,7 @@ def _episodes(timeline: np.ndarray, what: tuple[str, int, int], end_ns: int, apa
     is no mark, and what is rare is one however little it is."""
     name, kind, least = what
     counts = timeline[name].astype(np.float64)
-    usual = _UNUSUAL * float(np.median(counts)) if len(counts) else 0.0
+    usual = _UNUSUAL * float(np.sort(counts)[len(counts) // 2]) if len(counts) else 0.0
     at = np.flatnonzero(counts >= max(least, usual))
     if not len(at):
         return np.empty(0, MARK)

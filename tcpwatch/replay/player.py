@@ -40,7 +40,8 @@ _FOREVER = 1 << 62
 class Player:
     """recording: of which this thread is the only reader, and which it closes. tracker: makes an empty one. search:
     opens the same recording for the scan, and makes a tracker for it; None: no scan. now: ns, going forward only. All
-    methods may be called from any thread and return at once, but for stop(), which waits for the threads."""
+    methods may be called from any thread and return at once, but for start(), which returns with the first picture, and
+    stop(), which waits for the threads."""
 
     def __init__(
         self,
@@ -70,6 +71,13 @@ class Player:
         self._thread = threading.Thread(target=self._run, name="player", daemon=True)
 
     def start(self) -> None:
+        """The first picture is made before anything else goes on: beside a face that is being loaded, the two would
+        wait for each other's hold of the interpreter longer than either works."""
+        try:
+            self._head = self._cue.first()
+            self._publish()
+        except Exception as error:  # noqa: BLE001 - told where all the others are
+            self.error = error
         self._quiet_until_ns = self._now() + _GIVE_WAY_AT_FIRST_NS
         self._thread.start()
 
@@ -198,8 +206,9 @@ class Player:
         self._listener()
 
     def _run(self) -> None:
+        if self.error is not None:
+            return
         try:
-            self._head = self._cue.first()
             self._mark()
             self._settle()
             if self._scan is not None:

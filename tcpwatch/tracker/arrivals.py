@@ -3,6 +3,7 @@ ports and addresses; what listens there it is told."""
 
 import numpy as np
 
+from tcpwatch import wire
 from tcpwatch.tracker.batch import Batch
 
 MAPPED = bytes(10) + b"\xff\xff"  # how an IPv4 address begins
@@ -25,7 +26,7 @@ class Arrivals:
         if (netns == netns[0]).all():
             self._add(batch, int(netns[0]), at, ports)
             return
-        for number in np.unique(netns).tolist():
+        for number in wire.distinct(netns).tolist():
             here = netns == number
             self._add(batch, number, at[here], ports[here])
 

@@ -209,7 +209,7 @@ def _note_resets(rows: np.ndarray, batch: Batch) -> np.ndarray:
     sent = batch.of_kind(wire.RESET_SENT)
     old = batch.old[sent]
     at_the_end = (old == wire.CLOSE) | (old == wire.FIN_WAIT2) | (old == wire.CLOSING)
-    aborted = np.unique(batch.lines[sent[(batch.flags[sent] & wire.EVENT_SOCKET != 0) & at_the_end]])
+    aborted = wire.distinct(batch.lines[sent[(batch.flags[sent] & wire.EVENT_SOCKET != 0) & at_the_end]])
     rows["flags"][aborted] |= ABORTED
     return aborted
 

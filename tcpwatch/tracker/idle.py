@@ -161,7 +161,7 @@ def _local(connections: np.ndarray, which: np.ndarray) -> np.ndarray:
     """Of these, whose two ends are on this machine: on loopback, or the other end is among them, too."""
     found = on_loopback(connections, which)
     near, far = (halves(connections[side], which)[1] for side in ("laddr", "raddr"))
-    likely = np.flatnonzero(~found & np.isin(far, np.unique(near)))  # few, in most places
+    likely = np.flatnonzero(~found & np.isin(far, wire.distinct(near)))  # few, in most places
     if not len(likely):
         return found
     one, other = (_ends(connections, which[likely], side) for side in "lr")

@@ -151,7 +151,7 @@ class Listeners:
         """inet_csk_reqsk_queue_is_full(); without cookies tcp_conn_request() keeps a quarter of tcp_max_syn_backlog for
         peers it knows."""
         self.known["syn_limit"] = self.known["accept_limit"]
-        for netns in np.unique(self.known["netns"]).tolist():
+        for netns in wire.distinct(self.known["netns"]).tolist():
             sysctls = settings.get(netns, {})
             most = sysctls.get("net.ipv4.tcp_max_syn_backlog", "")
             if sysctls.get("net.ipv4.tcp_syncookies") == "0" and most.isdigit():

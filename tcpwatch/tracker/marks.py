@@ -51,7 +51,7 @@ def _calling(rows: np.ndarray) -> np.ndarray:
 def _local_addresses(sockets: np.ndarray, netns: int) -> np.ndarray:
     """Distinct local addresses that were seen in the namespace, as V16."""
     held = sockets["laddr"][(sockets["netns"] == netns) & (sockets["state"] != wire.SYN_SENT)]
-    return np.unique(_whole(held))
+    return wire.distinct(_whole(held))
 
 
 def _whole(addresses: np.ndarray) -> np.ndarray:

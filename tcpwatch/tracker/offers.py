@@ -28,8 +28,8 @@ class Offers:
         reserved = [_keys(np.uint32(netns), _reserved(settings[netns])) for netns in known]
         listening = (connections["state"] == wire.LISTEN) & (connections["flags"] & CLOSED == 0)
         heard = connections.take(np.flatnonzero(listening))
-        self._listened = np.unique(_keys(heard["netns"], heard["lport"]))
-        self._kept_back = np.unique(np.concatenate([self._listened, *reserved]))
+        self._listened = wire.distinct(_keys(heard["netns"], heard["lport"]))
+        self._kept_back = wire.distinct(np.concatenate([self._listened, *reserved]))
 
     def _place(self, netns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(where each namespace is, whether it is there at all)."""
