@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tcpwatch.commands import sources
@@ -18,10 +19,9 @@ if TYPE_CHECKING:
     from tcpwatch.filter import Filter
     from tcpwatch.tracker.view import View
     from tcpwatch.tui.app import Companion
-    from tcpwatch.tui.feed import Feed
 
 
-def run(options: Namespace, expression: str, _wanted: "Filter | None") -> int:
+def run(options: Namespace, expression: str, _filter: "Filter | None") -> int:
     """The filter can be changed at any time, so none of it is left to the kernel."""
     return replay(options, expression) if options.recording else live(options, expression)
 
@@ -41,7 +41,8 @@ def live(options: Namespace, expression: str, companion: "Companion | None" = No
     session.start()
     if spare is not None:
         privileges.keep_only(spare)  # of this thread; the session's keeps what watching needs
-    _show(session, options, expression, loader=source.programs.loader, recorder=tape, companion=companion)
+    show = _load()
+    show(session, expression, **_wanted(options), loader=source.programs.loader, recorder=tape, companion=companion)
     if tape.ending:
         say(f"tcpwatch: {tape.ending}")
     return 0
@@ -54,19 +55,24 @@ def replay(options: Namespace, expression: str) -> int:
         raise UsageError("a pipe cannot be played back and forth", "save it to a file first")
     _require_terminal(" --from FILE")
     player = open_player(options.recording, options.nat_timeout)
+    show = _load()
     player.start()
-    _show(player, options, expression, player=player)
+    show(player, expression, **_wanted(options), player=player)
     return sources.admit_damage(player.recording, stopped=True)
 
 
-def _show(feed: "Feed", options: Namespace, expression: str, **more: Any) -> None:
-    """Until the user quits. feed: at work already, while the screen is loaded. more: what else tui.app.run takes."""
+def _load() -> Callable[..., None]:
+    """tui.app.run(): shows a feed until the user quits."""
     gc.disable()  # several hundred modules, whose objects all stay: neither now nor later is there garbage among them
     from tcpwatch.tui.app import run as show
 
     gc.freeze()
     gc.enable()
-    show(feed, expression, theme=options.theme, seconds=options.duration, export=_export, **more)
+    return show
+
+
+def _wanted(options: Namespace) -> dict[str, Any]:
+    return {"theme": options.theme, "seconds": options.duration, "export": _export}
 
 
 def _export(view: "View", shown: "np.ndarray", expression: str) -> str:

@@ -40,8 +40,9 @@ _FOREVER = 1 << 62
 class Player:
     """recording: of which this thread is the only reader, and which it closes. tracker: makes an empty one. search:
     opens the same recording for the scan, and makes a tracker for it; None: no scan. now: ns, going forward only. All
-    methods may be called from any thread and return at once, but for start(), which returns with the first picture, and
-    stop(), which waits for the threads."""
+    methods may be called from any thread and return at once, but for stop(), which waits for the threads. A new player
+    has its first picture: made beside a face that is being loaded, it would take both longer than one after the other,
+    as each waits for the other's hold of the interpreter."""
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class Player:
         self._wishes, self._done = Wishes(), Wish()
         self._cue = Cue(recording, tracker, now, lambda: not self._wishes.now.over)
         self._clock = Clock()
-        self._head = self._cue.exact()
+        self._head = self._cue.first()
         self._better: Head | None = None  # on its way to where the head is, from the very start
         self._aimed_ns = 0  # the moment last asked for: a frame may end a little before it
         self._at_end = False
@@ -69,15 +70,9 @@ class Player:
         self._scan = Scan(search, self._found, self._quiet_s) if search else None
         self._findings, self._marks = Marks(), Marks()
         self._thread = threading.Thread(target=self._run, name="player", daemon=True)
+        self._publish()
 
     def start(self) -> None:
-        """The first picture is made before anything else goes on: beside a face that is being loaded, the two would
-        wait for each other's hold of the interpreter longer than either works."""
-        try:
-            self._head = self._cue.first()
-            self._publish()
-        except Exception as error:  # noqa: BLE001 - told where all the others are
-            self.error = error
         self._quiet_until_ns = self._now() + _GIVE_WAY_AT_FIRST_NS
         self._thread.start()
 
@@ -206,8 +201,6 @@ class Player:
         self._listener()
 
     def _run(self) -> None:
-        if self.error is not None:
-            return
         try:
             self._mark()
             self._settle()
