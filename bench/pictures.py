@@ -3,7 +3,7 @@ means nothing."""
 
 import numpy as np
 
-from tcpwatch.metrics.catalogue import METRICS, Metric
+from tcpwatch.metrics import METRICS, Metric
 from tcpwatch.metrics.picture import Family, Picture
 
 ODD = ('a"b\\c\nd', "größer", "", "{}", "a,b=c")  # what a label may hold

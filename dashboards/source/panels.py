@@ -115,7 +115,7 @@ def table(title: str, about: str, labels: dict[str, str], *columns: Column, widt
     options = {
         "showHeader": True,
         "cellHeight": "sm",
-        "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""},
+        "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": []},
         "sortBy": [{"displayName": columns[0].title, "desc": True}],
     }
     panel = _panel("table", title, about, (width, height), [Query(one.expr) for one in columns], defaults, options)

@@ -7,8 +7,8 @@ import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.metrics import catalogue
-from tcpwatch.metrics.catalogue import EPHEMERAL, UNKNOWN, Metric
 from tcpwatch.metrics.keys import LISTENER_ROLE, Key, Keys, Words, read
+from tcpwatch.metrics.metric import DESTINATION, EPHEMERAL, LISTENER, NAMESPACE, SERVICE, UNKNOWN, Metric
 from tcpwatch.metrics.names import label
 from tcpwatch.metrics.networks import Network, Networks
 from tcpwatch.metrics.picture import Family
@@ -59,8 +59,8 @@ class Book:
             if metric.shared:
                 self._add(metric, tuple(name for name in metric.shared if name in chosen), most)
         self.services, self.listeners, self.namespaces, self.destinations = (
-            Codes(self._ring, self._finder(shared, shared is catalogue.LISTENER))
-            for shared in (catalogue.SERVICE, catalogue.LISTENER, catalogue.NAMESPACE, catalogue.DESTINATION)
+            Codes(self._ring, self._finder(shared, shared is LISTENER))
+            for shared in (SERVICE, LISTENER, NAMESPACE, DESTINATION)
         )
 
     def begin(self, now_ns: int) -> None:

@@ -1,200 +1,110 @@
-"""Which metrics there are: name, kind, unit, labels and meaning of each, in the order in which they are exposed.
-docs/metrics.md is made of it (guide.py). Knows nothing of how they are counted."""
+"""Which metrics there are: each with what it says, in the order in which they are exposed. docs/metrics.md is made of
+it (guide.py). Knows nothing of how they are counted."""
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
 
-from tcpwatch.metrics.picture import SUFFIXES, Kind
-
-PREFIX = "tcpwatch_"
-SERVICE = ("netns", "port", "role", "family", "comm", "cgroup", "network")  # what `--labels` chooses from
-LISTENER = ("netns", "port", "family", "comm", "cgroup")
-NAMESPACE = ("netns",)
-DESTINATION = ("netns", "port", "network")
-OTHER = "other"  # every label of the series that takes in what came after the cap; and what no --group holds
-UNKNOWN = "unknown"  # of a verdict, cause or reason. An unknown label of the service is ""
-EPHEMERAL, LOOPBACK = "ephemeral", "loopback"
-
-_INF = float("inf")
-SECONDS = (
-    *(50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3),
-    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, _INF),
+from tcpwatch.metrics.metric import (
+    DESTINATION,
+    LIFETIMES,
+    LISTENER,
+    NAMESPACE,
+    RATIOS,
+    SECONDS,
+    SERVICE,
+    Metric,
+    Section,
 )
-LIFETIMES = (*SECONDS[:-1], 300.0, 3600.0, _INF)
-RATIOS = (0.0, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, _INF)
-
-Maker = Literal["meters", "server"]
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """name: without prefix and suffix. shared: those of its labels that `--labels` may leave out; own: the others.
-    bounds: of a histogram's buckets, in `unit`. maker: Meters, or the server, which alone knows of scrapes."""
-
-    name: str
-    kind: Kind
-    help: str
-    unit: str = ""
-    shared: tuple[str, ...] = ()
-    own: tuple[str, ...] = ()
-    bounds: tuple[float, ...] = ()
-    maker: Maker = "meters"
-
-    def labels(self, chosen: Collection[str] = SERVICE) -> tuple[str, ...]:
-        """chosen: of SERVICE, as `--labels` has it."""
-        return (*(label for label in self.shared if label in chosen), *self.own)
-
-    @property
-    def full_name(self) -> str:
-        """As in picture.Family."""
-        return PREFIX + self.name
-
-    @property
-    def exposed(self) -> str:
-        """As Prometheus knows it; of a histogram without its three suffixes."""
-        return self.full_name + SUFFIXES.get(self.kind, "")
-
-    @property
-    def width(self) -> int:
-        """How many series one set of labels makes: a histogram's buckets, sum and count are one each."""
-        return len(self.bounds) + 2 if self.bounds else 1
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    title: str
-    about: str
-    metrics: tuple[Metric, ...]
+from tcpwatch.metrics.picture import Kind
 
 
 def _each(kind: Kind, shared: tuple[str, ...], *of: tuple[str, str]) -> Iterator[Metric]:
     return (Metric(name, kind, help_, shared=shared) for name, help_ in of)
 
 
+def _of_service(name: str, kind: Kind, help_: str, *own: str, bounds: tuple[float, ...] = ()) -> Metric:
+    return Metric(name, kind, help_, SERVICE, own, bounds)
+
+
 _CONNECTIONS = (
-    Metric(
+    _of_service(
         "connections",
         "gauge",
         "TCP connections now, by state (ss's names); TIME_WAIT and half-open ones (SYN_RECV) included, listeners not.",
-        shared=SERVICE,
-        own=("state",),
+        "state",
     ),
-    Metric(
-        "connections_opened",
-        "counter",
-        "Connections whose handshake was completed.",
-        shared=SERVICE,
-    ),
-    Metric(
+    _of_service("connections_opened", "counter", "Connections whose handshake was completed."),
+    _of_service(
         "connections_closed",
         "counter",
         "Connections that ended, failed calls included, by verdict (docs/verdicts.md); unknown where the end was not "
         "seen.",
-        shared=SERVICE,
-        own=("verdict",),
+        "verdict",
     ),
-    Metric(
+    _of_service(
         "connections_ailing",
         "gauge",
         "Live connections that are in trouble now, by verdict (docs/verdicts.md).",
-        shared=SERVICE,
-        own=("verdict",),
+        "verdict",
     ),
-    Metric(
+    _of_service(
         "handshake_seconds",
         "histogram",
         "How long handshakes took: of clients from the SYN to ESTABLISHED, of servers from the SYN-ACK to it.",
-        "seconds",
-        SERVICE,
         bounds=SECONDS,
     ),
-    Metric(
+    _of_service(
         "connection_duration_seconds",
         "histogram",
         "How long connections that ended had lived, from the SYN on; TIME_WAIT is not part of it.",
-        "seconds",
-        SERVICE,
         bounds=LIFETIMES,
     ),
-    Metric(
+    _of_service(
         "rtt_seconds",
         "histogram",
         "Smoothed round-trip times: of each connection once per snapshot in which it had moved data, and once at its "
         "end.",
-        "seconds",
-        SERVICE,
         bounds=SECONDS,
     ),
-    Metric(
+    _of_service(
         "retransmit_ratio",
         "histogram",
         "Segments sent again, of all segments sent, over the life of connections that ended.",
-        "ratio",
-        SERVICE,
         bounds=RATIOS,
     ),
-    Metric(
+    _of_service(
         "retransmits",
         "counter",
         "Segments sent again, by cause: timeout, fast, tail_loss_probe, syn, syn_ack, zero_window or unknown.",
-        shared=SERVICE,
-        own=("cause",),
+        "cause",
     ),
-    Metric(
-        "retransmits_spurious",
-        "counter",
-        "Segments sent again that the peer had already (DSACK).",
-        shared=SERVICE,
-    ),
-    Metric(
+    _of_service("retransmits_spurious", "counter", "Segments sent again that the peer had already (DSACK)."),
+    _of_service(
         "resets",
         "counter",
         "Resets, by direction (sent, received) and reason: the kernel's (sk_rst_reason, in lower case), inferred_... "
         "where the state of the socket tells, or unknown.",
-        shared=SERVICE,
-        own=("direction", "reason"),
-    ),
-    Metric(
-        "sent_bytes",
-        "counter",
-        "Payload bytes sent, retransmissions included, as the kernel counts (bytes_sent).",
-        "bytes",
-        SERVICE,
-    ),
-    Metric(
-        "received_bytes",
-        "counter",
-        "Payload bytes received in order, as the kernel counts (bytes_received).",
-        "bytes",
-        SERVICE,
+        "direction",
+        "reason",
     ),
     *_each(
         "counter",
         SERVICE,
+        ("sent_bytes", "Payload bytes sent, retransmissions included, as the kernel counts (bytes_sent)."),
+        ("received_bytes", "Payload bytes received in order, as the kernel counts (bytes_received)."),
         ("sent_segments", "Segments sent, as the kernel counts (segs_out): pure ACKs and retransmissions included."),
         ("received_segments", "Segments received, as the kernel counts (segs_in)."),
+        ("busy_seconds", "Time in which connections had data to send or to be acknowledged."),
     ),
-    Metric(
-        "busy_seconds",
-        "counter",
-        "Time in which connections had data to send or to be acknowledged.",
-        "seconds",
-        SERVICE,
-    ),
-    Metric(
+    _of_service(
         "limited_seconds",
         "counter",
         "Of that time, how long sending was held up by the receiver's window or by the own send buffer.",
-        "seconds",
-        SERVICE,
-        ("by",),
+        "by",
     ),
-    Metric(
+    _of_service(
         "zero_windows",
         "counter",
         "How often data began to wait for the peer to open its window, as far as snapshots show.",
-        shared=SERVICE,
     ),
 )
 
@@ -211,7 +121,6 @@ _LISTENERS = (
         "listener_accept_queue_fill_ratio",
         "gauge",
         "Length of the accept queue, of its limit; of several listeners the fullest.",
-        "ratio",
         LISTENER,
     ),
     *_each(
@@ -277,7 +186,6 @@ _PORTS = (
         "ports_exhaustion_seconds",
         "gauge",
         "Until no local port is free, at the present rate; 0: none is. Absent where that is not in sight.",
-        "seconds",
         DESTINATION,
     ),
     Metric(
@@ -318,18 +226,11 @@ _ITSELF = (
         "1: the kernel took this hook or iterator; 0: it did not, `tcpwatch doctor` says why.",
         own=("probe", "kind"),
     ),
-    Metric("ring_fill_ratio", "gauge", "How full the ring was before it was last drained.", "ratio"),
-    Metric("snapshot_duration_seconds", "gauge", "How long the newest snapshot of all sockets took.", "seconds"),
+    Metric("ring_fill_ratio", "gauge", "How full the fullest ring was before it was last drained."),
+    Metric("snapshot_duration_seconds", "gauge", "How long the newest snapshot of all sockets took."),
     Metric("snapshot_sockets", "gauge", "How many sockets it held."),
-    Metric(
-        "view_age_seconds", "gauge", "How old these numbers were when they were scraped.", "seconds", maker="server"
-    ),
-    Metric(
-        "series",
-        "gauge",
-        "How many series a metric has; --max-series bounds it.",
-        own=("metric",),
-    ),
+    Metric("view_age_seconds", "gauge", "How old these numbers were when they were scraped.", maker="server"),
+    Metric("series", "gauge", "How many series a metric has; --max-series bounds it.", own=("metric",)),
     Metric(
         "series_overflows",
         "counter",
@@ -340,14 +241,12 @@ _ITSELF = (
         "frame_duration_seconds",
         "histogram",
         "How long one frame of the kernel's facts took to be folded and counted.",
-        "seconds",
         bounds=SECONDS,
     ),
     Metric(
         "scrape_duration_seconds",
         "histogram",
         "How long scrapes took to be answered; the ones before this.",
-        "seconds",
         bounds=SECONDS,
         maker="server",
     ),
@@ -362,9 +261,7 @@ _ITSELF = (
 SECTIONS = (
     Section("Connections", "By the service they belong to.", _CONNECTIONS),
     Section(
-        "Listeners",
-        "By the port they listen on. Several listeners that share all labels are added up.",
-        _LISTENERS,
+        "Listeners", "By the port they listen on. Several listeners that share all labels are added up.", _LISTENERS
     ),
     Section(
         "Namespaces",
@@ -379,7 +276,14 @@ SECTIONS = (
         _PORTS,
     ),
     Section("Findings", "The health view as numbers.", _FINDINGS),
-    Section("tcpwatch itself", "What it saw, what it lost and what it costs.", _ITSELF),
+    Section(
+        "tcpwatch itself",
+        "What it saw, what it lost and what it costs. Of its maps in the kernel only the rings can fill, and what they "
+        "refuse is counted as lost. The others are arrays with a fixed place for everything; on kernels before 5.12, "
+        "where hooks cannot ask for a socket's cookie, a table of 65,536 sockets forgets the one that it has not seen "
+        "for longest, and never refuses one.",
+        _ITSELF,
+    ),
 )
 
 METRICS = tuple(metric for section in SECTIONS for metric in section.metrics)

@@ -1,6 +1,7 @@
 """Which metrics are there, and what do their labels mean? docs/metrics.md, made from the catalogue."""
 
-from tcpwatch.metrics.catalogue import LIFETIMES, RATIOS, SECONDS, SECTIONS, SERVICE, Metric, Section
+from tcpwatch.metrics.catalogue import SECTIONS
+from tcpwatch.metrics.metric import LIFETIMES, RATIOS, SECONDS, SERVICE, Metric, Section
 from tcpwatch.metrics.space import IDLE_NS
 
 _OPENING = """\
@@ -25,15 +26,16 @@ _LABELS = {
     "unknown",
     "cgroup": "the first 12 digits of the container's id, else the innermost systemd unit, else the last part of the "
     "cgroup's path; empty where unknown",
-    "network": "the `--group` that holds the remote address (the longest prefix wins); else `loopback` for the "
-    "machine's own addresses, and `other` where groups are given, or empty",
+    "network": "the `--group` that holds the remote address (the longest prefix wins); else `loopback` for "
+    "127.0.0.0/8, ::1 and an address that talks to itself; else `other` where groups are given, or empty",
 }
 _RULES = f"""\
 `--labels port,role,comm` keeps only those and adds up the rest; other labels, such as `state`, stay. An empty label is
 to Prometheus the same as none.
 
-**From a number to its connections:** labels are named as filters know them. The series
-`{{port="443",role="client",comm="curl"}}` is `tcpwatch 'role = client and dport = :443 and comm = curl'`.
+**From a number to its connections:** give a series' labels to the exporter's page `/connections` as its query, and it
+says which command shows the connections behind them: of `/connections?port=443&role=client` it is
+`sudo tcpwatch 'dport = 443 and role = client'`. Without a query it lists all services that have connections now.
 
 **The cap.** A metric has no more than `--max-series` series (a histogram's buckets, sum and count are one each). Label
 sets that come when it is full are counted in one series whose labels all say `other`: sums stay exact.
@@ -46,6 +48,7 @@ of listeners and ports end with what they describe.
 **When things are counted.** Bytes, segments and limits of a connection are counted as they grow: with each snapshot
 (about once a second), and at its end. Of a connection that was open before tcpwatch was, only what it does since
 counts. That it opened is counted with the next snapshot, when its process and its cgroup are known, or at its end.
+What a client sends again, and its resets, before its cgroup is known wait for that snapshot, too, a second at most.
 
 Counters of the kernel (`tcpwatch_kernel_...`) are exact even where events were lost; those of services miss what
 `tcpwatch_events_lost_total` counts.

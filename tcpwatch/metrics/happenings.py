@@ -1,13 +1,15 @@
 """What single events add to the counters: segments sent again, resets, and what became of handshakes at listeners.
 Knows the kernel's kinds of events; nothing of labels."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.metrics.book import COOKIES_ACCEPTED, COOKIES_REJECTED, COOKIES_SENT, Book
-from tcpwatch.metrics.catalogue import UNKNOWN
 from tcpwatch.metrics.columns import columns
 from tcpwatch.metrics.keys import FACTS
+from tcpwatch.metrics.metric import UNKNOWN
 from tcpwatch.metrics.names import label
 from tcpwatch.metrics.series import OWN, Group
 from tcpwatch.tracker.step import Step
@@ -20,6 +22,8 @@ _COOKIES = {
     wire.COOKIE_ACCEPTED: COOKIES_ACCEPTED,
     wire.COOKIE_REJECTED: COOKIES_REJECTED,
 }
+_PATIENCE_NS = 1_000_000_000  # an ended connection's line in the table stays for longer
+_MOST_EARLY = 1 << 16  # in a second there are fewer; a recording's clock may stand still
 _TURNED_AWAY = {wire.LISTEN_DROP: "listener_drops", wire.LISTEN_OVERFLOW: "listener_overflows"}
 
 
@@ -27,36 +31,53 @@ class Happenings:
     def __init__(self, book: Book) -> None:
         self._book = book
         self._reset_of: dict[tuple[str, str], int] = {}
+        self._early = _Told(np.empty(0, wire.EVENT), np.empty(0, np.intp))  # that wait for their owners
+        self._due_ns = 0
 
     def follow(self, step: Step) -> None:
-        kinds = step.kinds
-        at = np.flatnonzero((kinds != wire.STATE) & (kinds != wire.CONGESTION))
-        if not len(at):
+        at = np.flatnonzero((step.kinds != wire.STATE) & (step.kinds != wire.CONGESTION))
+        told = self._ready(step, _Told(step.frame.events[at], step.rows[at]))
+        events = told.events
+        if not len(events):
             return
-        events, kinds = step.frame.events[at], kinds[at]
-        entries = self._entries(step, events, step.rows[at])
+        kinds, entries = events["kind"].copy(), self._entries(step, told)
         again = (kinds == wire.RETRANSMIT) | (kinds == wire.SYNACK_RETRANSMIT)
         self._again(events, entries, np.flatnonzero(again & (events["flags"] & wire.EVENT_REASON == 0)))
         resets = np.flatnonzero((kinds == wire.RESET_SENT) | (kinds == wire.RESET_RECEIVED))
         self._resets(events[resets], entries[resets], step.frame.host.reset_reasons)
         self._handshakes(events, kinds, entries)
 
-    def _entries(self, step: Step, events: np.ndarray, lines: np.ndarray) -> np.ndarray:
-        book = self._book
-        if not len(step.table):
-            return book.entries(book.keys.of_strays(events))
-        held = np.where((lines >= 0) & (lines < len(step.table)), lines, 0)
-        of_socket = (lines >= 0) & (step.table["cookie"][held] == events["cookie"]) & (events["cookie"] != 0)
-        entries = np.empty(len(events), np.intp)
-        listening = of_socket & (events["kind"] >= wire.COOKIE_SENT)
-        for which, listens in ((of_socket & ~listening, False), (listening, True)):
+    def _ready(self, step: Step, told: "_Told") -> "_Told":
+        """What can be counted now. Events of a connection so new that nobody knows whose it is wait for the next
+        snapshot, or _PATIENCE_NS, so that they go by the same labels as all that follows."""
+        now_ns = step.frame.end_ns
+        due = step.frame.snapshot is not None or step.frame.final or now_ns >= self._due_ns
+        due |= len(self._early) > _MOST_EARLY
+        if due:
+            self._due_ns = now_ns + _PATIENCE_NS
+        early = told.of_connections(step.table) & (not step.frame.final)
+        at = np.flatnonzero(early)
+        early[at] = self._book.keys.ownerless(step.table, told.lines[at])
+        if not (len(self._early) or early.any()):
+            return told
+        waited, self._early = self._early, told.only(early)
+        if due:
+            return waited.and_then(told.only(~early))
+        self._early = waited.and_then(self._early)
+        return told.only(~early)
+
+    def _entries(self, step: Step, told: "_Told") -> np.ndarray:
+        """Of the services or listeners they belong to."""
+        book, entries = self._book, np.empty(len(told), np.intp)
+        of_connection, of_listener = told.of_connections(step.table), told.of_listeners(step.table)
+        for which, listening in ((of_connection, False), (of_listener, True)):
             some = np.flatnonzero(which)
             if len(some):
-                rows = columns(step.table, FACTS, lines[some])
-                entries[some] = book.entries(book.keys.of(rows, listening=listens))
-        strays = np.flatnonzero(~of_socket)
+                rows = columns(step.table, FACTS, told.lines[some])
+                entries[some] = book.entries(book.keys.of(rows, listening=listening))
+        strays = np.flatnonzero(~(of_connection | of_listener))
         if len(strays):
-            entries[strays] = book.entries(book.keys.of_strays(events[strays]))
+            entries[strays] = book.entries(book.keys.of_strays(told.events[strays]))
         return entries
 
     def _again(self, events: np.ndarray, entries: np.ndarray, at: np.ndarray) -> None:
@@ -124,3 +145,35 @@ def _inferred(sent: bool, calling: bool, flags: int) -> str:
     if flags & wire.EVENT_LINGER:
         return "inferred_linger"
     return "inferred_unread_data" if flags & wire.EVENT_UNREAD else UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """events: wire.EVENT. lines: (n,) of the tracker's table, where they belong to one."""
+
+    events: np.ndarray
+    lines: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def only(self, which: np.ndarray) -> "_Told":
+        return _Told(self.events[which], self.lines[which])
+
+    def and_then(self, later: "_Told") -> "_Told":
+        return _Told(wire.joined([self.events, later.events]), np.concatenate([self.lines, later.lines]))
+
+    def of_connections(self, table: np.ndarray) -> np.ndarray:
+        """(n,) bool"""
+        return self._known(table) & (self.events["kind"] < wire.COOKIE_SENT)
+
+    def of_listeners(self, table: np.ndarray) -> np.ndarray:
+        return self._known(table) & (self.events["kind"] >= wire.COOKIE_SENT)
+
+    def _known(self, table: np.ndarray) -> np.ndarray:
+        if not len(table):
+            return np.zeros(len(self), bool)
+        held = np.where((self.lines >= 0) & (self.lines < len(table)), self.lines, 0)
+        cookies = self.events["cookie"]
+        known: np.ndarray = (self.lines >= 0) & (table["cookie"][held] == cookies) & (cookies != 0)
+        return known

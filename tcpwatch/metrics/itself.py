@@ -7,7 +7,7 @@ import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.metrics import catalogue
-from tcpwatch.metrics.catalogue import OTHER
+from tcpwatch.metrics.metric import OTHER, SECONDS
 from tcpwatch.metrics.names import label
 from tcpwatch.metrics.picture import Family
 from tcpwatch.metrics.space import Values
@@ -28,7 +28,7 @@ class Itself:
         self._seen = np.zeros(len(wire.KINDS))
         self._lost = np.zeros(len(wire.KINDS))
         self._ring_fill = 0.0
-        self._frames = np.zeros(len(catalogue.SECONDS))
+        self._frames = np.zeros(len(SECONDS))
         self._frames_s = 0.0
 
     def follow(self, step: Step) -> None:
@@ -42,7 +42,7 @@ class Itself:
         self._ring_fill = frame.ring_fill
 
     def took(self, seconds: float) -> None:
-        self._frames[np.searchsorted(catalogue.SECONDS[:-1], seconds)] += 1
+        self._frames[np.searchsorted(SECONDS[:-1], seconds)] += 1
         self._frames_s += seconds
 
     def families(self, view: View, series: Mapping[str, Family], overflows: Mapping[str, int]) -> dict[str, Family]:

@@ -94,6 +94,15 @@ class Keys:
         nothing = np.zeros(len(first), np.uint64)
         return first, nothing, nothing, nothing
 
+    def ownerless(self, table: np.ndarray, lines: np.ndarray) -> np.ndarray:
+        """(n,) bool: whose they are is asked for, and may yet become known. A server's connection has the words of its
+        listener. table: rows.ROW."""
+        if not self._cgroup:
+            return np.zeros(len(lines), bool)
+        unseen = (table["snap"][lines] < 0) & (table["cgroup"][lines] == 0) & (table["role"][lines] != SERVER)
+        ownerless: np.ndarray = unseen & (self._places.groups_of(table["pid"][lines]) == 0)
+        return ownerless
+
     def _ports(self, netns: np.ndarray, rows: Columns, listening: bool) -> np.ndarray:
         """Port and role."""
         if listening:

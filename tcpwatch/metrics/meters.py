@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from tcpwatch.metrics import standing
 from tcpwatch.metrics.book import Book
-from tcpwatch.metrics.catalogue import METRICS, SERVICE
+from tcpwatch.metrics.catalogue import METRICS
 from tcpwatch.metrics.happenings import Happenings
 from tcpwatch.metrics.itself import Itself
 from tcpwatch.metrics.kernel import Kernel
 from tcpwatch.metrics.lives import Lives
+from tcpwatch.metrics.metric import SERVICE
 from tcpwatch.metrics.networks import Network
 from tcpwatch.metrics.picture import Picture
 from tcpwatch.metrics.places import Places
@@ -19,7 +20,7 @@ MAX_SERIES = 1000
 
 
 class Meters:
-    """labels: of catalogue.SERVICE, which to tell services apart by. networks: networks.parse() makes them. max_series:
+    """labels: of metric.SERVICE, which to tell services apart by. networks: networks.parse() makes them. max_series:
     of each metric; a histogram's buckets count. version, loader: for build_info.
 
     Counted numbers never go down while their series is there, and all series of a counter add up to what happened,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tcpwatch.errors import UsageError
-from tcpwatch.metrics.catalogue import LOOPBACK, OTHER
+from tcpwatch.metrics.metric import LOOPBACK, OTHER
 from tcpwatch.metrics.names import label
 
 _Prefix = ipaddress.IPv4Network | ipaddress.IPv6Network

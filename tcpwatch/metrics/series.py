@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tcpwatch.metrics.catalogue import OTHER, Metric
+from tcpwatch.metrics.metric import OTHER, Metric
 from tcpwatch.metrics.picture import Family
 from tcpwatch.metrics.space import Space, Values
 
 OWN = 64  # how many values a metric's own labels may have together
-_FIRST_PLACE = 1  # 0 takes in the rest
 
 
 class Group:
@@ -39,22 +38,21 @@ class Series(ABC):
         self.overflows = 0
         self._step = 1 if self.own == [()] else OWN
         self._labels = (*space.labels, *metric.own)
-        self._most = max(1, most // metric.width)
+        self._rest_called = (OTHER,) * len(self._labels)
+        self._most = max(1, min(most // metric.width, space.most * self._step))
         self._place_of = np.full(space.most * self._step, -1, np.int32)
         self._place_of[: self._step] = 0
         self._taken: dict[int, int] = {}  # place -> number of the label set
-        self._free = list(range(self._most - 1, 0, -1))
+        self._fresh = iter(range(1, self._most))
+        self._free: list[int] = []  # that were taken before
         self._rest = False  # whether anything went into place 0
         self._drawn: tuple[tuple[Values, ...], np.ndarray] | None = None
         space.leaves.append(self._leave)
 
-    def __len__(self) -> int:
-        return len(self._taken) + self._rest
-
     def _summed(
         self, group: Group, amounts: np.ndarray | None, own: np.ndarray | None, zeros: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(places, sums), a place may repeat. zeros: those that sum up to nothing, too."""
+        """(places, sums), place 0 may repeat. zeros: those that sum up to nothing, too."""
         if own is None:
             sets = group.distinct
             totals = group.counts if amounts is None else np.bincount(group.codes, amounts)[sets]
@@ -77,13 +75,21 @@ class Series(ABC):
         return places
 
     def _settle(self, one: int) -> None:
-        if not self._free:
-            self.overflows += 1
+        """Give it a place. One that is called like the rest, as a process may be, is part of it: series are told apart
+        by their labels alone."""
+        if self._called(one) == self._rest_called:
             self._place_of[one] = 0
             return
-        place = self._place_of[one] = self._free.pop()
-        self._taken[int(place)] = one
+        place = self._place_of[one] = self._free.pop() if self._free else next(self._fresh, 0)
+        if not place:
+            self.overflows += 1
+            return
+        self._taken[place] = one
         self._drawn = None
+
+    def _called(self, one: int) -> Values:
+        code, own = divmod(one, self._step)
+        return (*self.space.names[code], *self.own[own])
 
     def _leave(self, codes: np.ndarray) -> None:
         sets = (codes[:, None] * self._step + np.arange(self._step)).ravel()
@@ -110,12 +116,9 @@ class Series(ABC):
     def _drawing(self) -> tuple[tuple[Values, ...], np.ndarray]:
         """Label values in order, and the places they are at."""
         if self._drawn is None:
-            named = []
-            for place, one in self._taken.items():
-                code, own = divmod(one, self._step)
-                named.append(((*self.space.names[code], *self.own[own]), place))
+            named = [(self._called(one), place) for place, one in self._taken.items()]
             if self._rest:
-                named.append(((OTHER,) * len(self._labels), 0))
+                named.append((self._rest_called, 0))
             named.sort()
             places = np.array([place for _, place in named], np.intp)
             self._drawn = tuple(values for values, _ in named), places
@@ -134,8 +137,7 @@ class Counter(Series):
     def add(self, group: Group, amounts: np.ndarray | None = None, own: np.ndarray | None = None) -> None:
         """amounts: (n,), not negative, None: one each. own: (n,) numbers of own values."""
         if len(group.codes):
-            places, sums = self._summed(group, amounts, own)
-            np.add.at(self._numbers, places, sums)
+            _add(self._numbers, *self._summed(group, amounts, own))
 
     def know(self, group: Group, own: int = 0) -> None:
         """They are there, be it with 0: what grows from nothing can be told from what was not watched. own: number of
@@ -165,7 +167,7 @@ class Gauge(Series):
         places, sums = self._summed(group, amounts, own, zeros=True)
         self._numbers.fill(self._absent)
         self._numbers[places] = 0
-        np.add.at(self._numbers, places, sums)
+        _add(self._numbers, places, sums)
 
     def show_worst(self, group: Group, amounts: np.ndarray, worst: np.ufunc) -> None:
         """worst: np.fmin or np.fmax; of several in one place."""
@@ -205,13 +207,13 @@ class Histogram(Series):
         buckets += group.codes * width
         counts = np.bincount(buckets, minlength=(int(some[-1]) + 1) * width).reshape(-1, width)
         places = self._places(some)
-        np.add.at(self._counts, places, counts[some])
-        np.add.at(self._sums, places, np.bincount(group.codes, amounts)[some] / self._scale)
+        _add(self._counts, places, counts[some])
+        _add(self._sums, places, np.bincount(group.codes, amounts)[some] / self._scale)
 
     def observe_zeros(self, group: Group) -> None:
         """As many zeros as there are in the group."""
         if len(group.codes):
-            np.add.at(self._counts[:, 0], self._places(group.distinct), group.counts)
+            _add(self._counts[:, 0], self._places(group.distinct), group.counts)
 
     def family(self) -> Family:
         values, places = self._drawing()
@@ -223,6 +225,15 @@ class Histogram(Series):
     def _wipe(self, places: np.ndarray) -> None:
         self._counts[places] = 0
         self._sums[places] = 0
+
+
+def _add(numbers: np.ndarray, places: np.ndarray, amounts: np.ndarray) -> None:
+    """places: each once, but for 0. np.add.at() would take several times as long."""
+    rest = places == 0
+    if rest.any():
+        numbers[0] += amounts[rest].sum(axis=0)
+        places, amounts = places[~rest], amounts[~rest]
+    numbers[places] += amounts
 
 
 def _by_both(sets: np.ndarray, amounts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tcpwatch.metrics.catalogue import OTHER
+from tcpwatch.metrics.metric import OTHER
 
 IDLE_NS = 600_000_000_000  # a set without live connections and without change for so long disappears
 _LOOK_NS = 10_000_000_000  # how often that is looked for

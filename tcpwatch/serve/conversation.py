@@ -103,7 +103,8 @@ class Conversation:
 
     def _write(self, answer: Answer, body: bool, until: float, *more: tuple[str, str]) -> None:
         length = ("Content-Length", str(sum(map(len, answer.body))))
-        headers = [("Date", formatdate(usegmt=True)), *answer.headers, length, *more]
+        everywhere = self._policy().said.headers
+        headers = [("Date", formatdate(usegmt=True)), *answer.headers, *everywhere, length, *more]
         head = h11.Response(status_code=answer.status, reason=answer.status.phrase.encode(), headers=headers)
         self._channel.send(self._http.send(head) or b"", until)
         for part in answer.body if body else ():

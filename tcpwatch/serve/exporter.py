@@ -4,7 +4,7 @@ shelf. Who puts it there, and when it should end, is for others to say."""
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tcpwatch.serve import address, landing
+from tcpwatch.serve import address, finding, landing
 from tcpwatch.serve.door import Door
 from tcpwatch.serve.guests import Guests, Places
 from tcpwatch.serve.limits import Limits, limits
@@ -12,7 +12,7 @@ from tcpwatch.serve.orders import Orders
 from tcpwatch.serve.press import Press
 from tcpwatch.serve.server import Server
 from tcpwatch.serve.shelf import Shelf
-from tcpwatch.serve.site import Site
+from tcpwatch.serve.site import CONNECTIONS, HEALTHY, READY, Site
 
 if TYPE_CHECKING:
     from tcpwatch.serve.otlp import Pusher
@@ -38,7 +38,14 @@ class Exporter:
         door = Door(orders.config, () if orders.open_to_all else orders.addresses, tell)
         guests = Guests(bounds.connections)
         places = Places(bounds, guests)
-        site = Site(self.shelf, self._press, places, orders.path, lambda: landing.page(orders.path, facts()))
+        links = (
+            *((orders.path, "Metrics"), (CONNECTIONS, "From a number to its connections")),
+            *((HEALTHY, "Healthy?"), (READY, "Ready?")),
+        )
+        site = Site(
+            *(self.shelf, self._press, places, orders.path, lambda: landing.welcome(links, facts())),
+            lambda shown, labels: finding.page(shown, labels, orders.networks),
+        )
         listening = address.listen(orders.addresses)
         self.urls = [address.url(one, door.scheme, orders.path) for one in listening]
         self._server = Server(listening, door, site, guests, bounds, tell)
@@ -67,4 +74,4 @@ def _pusher(orders: Orders, shelf: Shelf) -> "Pusher | None":
         return None
     from tcpwatch.serve.otlp import Pusher  # an extra, and half a second of imports
 
-    return Pusher(orders.push_to, {}, orders.push_interval_s, lambda: shelf.wait(0))
+    return Pusher(orders.push_to, orders.push_interval_s, lambda: shelf.wait(0))

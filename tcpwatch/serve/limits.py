@@ -1,8 +1,11 @@
 """How long is anybody waited for, and how many are there at once?"""
 
+import resource
 from dataclasses import dataclass
 
 MOST_CONNECTIONS = 4096  # whatever is asked for: each has a thread
+_FEWEST = 30
+_OWN_FILES = 64  # descriptors that watching takes: whoever connects shall not be able to end that
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +29,8 @@ class Limits:
 
 def limits(scrapes: int) -> Limits:
     """scrapes: `--web.max-requests`."""
-    least = Limits()
-    return Limits(min(MOST_CONNECTIONS, max(least.connections, 2 * scrapes)), scrapes)
+    wanted = min(MOST_CONNECTIONS, max(Limits().connections, 2 * scrapes))
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files != resource.RLIM_INFINITY:  # half: those who were sent away are not gone at once
+        wanted = min(wanted, max(_FEWEST, (files - _OWN_FILES) // 2))
+    return Limits(wanted, scrapes)

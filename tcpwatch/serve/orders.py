@@ -8,11 +8,11 @@ from pathlib import Path
 
 from tcpwatch.errors import UsageError
 from tcpwatch.metrics import networks
-from tcpwatch.metrics.catalogue import SERVICE
+from tcpwatch.metrics.metric import SERVICE
 from tcpwatch.metrics.networks import Network
 from tcpwatch.serve import address
 from tcpwatch.serve.address import Address
-from tcpwatch.serve.site import HEALTHY, READY
+from tcpwatch.serve.site import CONNECTIONS, HEALTHY, READY
 
 _PATH = re.compile(r"/[A-Za-z0-9/._~!$&'()*+,;=:@-]*")
 _LEAST_SERIES = 50  # a histogram of one label set takes nearly half of it
@@ -38,7 +38,7 @@ def orders(options: Namespace) -> Orders:
     """options: as serve.options has them. Raises UsageError."""
     if not _PATH.fullmatch(options.path):
         raise UsageError(f"--web.telemetry-path {options.path!r} is no path", "it begins with a /: /metrics")
-    if options.path in (HEALTHY, READY):
+    if options.path in (HEALTHY, READY, CONNECTIONS):
         raise UsageError(f"--web.telemetry-path {options.path}: something else is there already", "use /metrics")
     if len(options.groups) > networks.MOST:
         raise UsageError(f"more than {networks.MOST} networks are too many for a label")

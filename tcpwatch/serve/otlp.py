@@ -8,7 +8,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -51,15 +51,13 @@ class Pusher:
     """One thread, that tells every `interval_s` seconds what is new; counts are totals since the start (cumulative
     temporality), so a push that failed costs nothing but its moment.
 
-    url: see endpoint(). headers: more than OTEL_EXPORTER_OTLP_HEADERS has. latest: what is to be pushed, None before
-    there is anything; called on the pusher's thread. Raises UsageError, and TcpwatchError without the extra."""
+    url: see endpoint(). latest: what is to be pushed, None before there is anything; called on the pusher's thread.
+    Raises UsageError, and TcpwatchError without the extra."""
 
-    def __init__(
-        self, url: str, headers: Mapping[str, str], interval_s: float, latest: Callable[[], Picture | None]
-    ) -> None:
+    def __init__(self, url: str, interval_s: float, latest: Callable[[], Picture | None]) -> None:
         target = endpoint(url)
         self._shown = words.clean(_without_password(target))
-        self._exporter = _exporter(target, headers)
+        self._exporter = _exporter(target)
         self._complaints = _Complaints()
         self._latest, self._interval_s = latest, interval_s
         self._resource = _resource()
@@ -161,7 +159,7 @@ class _Complaints(logging.Handler):
         self.first = self.first or record.getMessage()
 
 
-def _exporter(target: str, headers: Mapping[str, str]) -> "OTLPMetricExporter":
+def _exporter(target: str) -> "OTLPMetricExporter":
     try:
         from opentelemetry.exporter.otlp.proto.http import Compression
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -169,9 +167,7 @@ def _exporter(target: str, headers: Mapping[str, str]) -> "OTLPMetricExporter":
         raise TcpwatchError(
             f"pushing needs OpenTelemetry's exporter: {error}", "pip install tcpwatch-ebpf[otlp]"
         ) from error
-    return OTLPMetricExporter(
-        endpoint=target, headers=dict(headers) or None, timeout=_TIMEOUT_S, compression=Compression.Gzip
-    )
+    return OTLPMetricExporter(endpoint=target, timeout=_TIMEOUT_S, compression=Compression.Gzip)
 
 
 def _resource() -> "Resource":

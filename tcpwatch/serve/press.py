@@ -1,9 +1,11 @@
-"""What does a scrape get? A picture is encoded once for each format, however many ask for it; what is true only at the
-moment of the scrape (its age, the process's own CPU time and memory) is appended each time."""
+"""What does a scrape get? A picture is encoded once for each format, however many ask for it, and its new label sets
+before anybody asks; what is true only at the moment of the scrape (its age, the process's own CPU time and memory) is
+appended each time."""
 
 import threading
 import time
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,9 +34,10 @@ class _Encoded:
 
 
 class Press:
-    """To be used by any number of threads at once."""
+    """To be used by any number of threads at once. shelf: where the pictures come from."""
 
     def __init__(self, shelf: Shelf) -> None:
+        shelf.heed = self._learn
         self._exposition = Exposition()
         self._lock = threading.Lock()
         self._encoded: _Encoded | None = None
@@ -66,6 +69,14 @@ class Press:
             stream = stream.copy()
         return begun, stream.compress(last) + stream.flush()
 
+    def _learn(self, picture: Picture) -> None:
+        """What takes longest is done before a scrape waits for it. Who makes pictures never waits for scrapes."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._exposition.learn(picture)
+            finally:
+                self._lock.release()
+
     def _last(self, content_type: str) -> bytes:
         if content_type == OPENMETRICS:
             return bytes(as_openmetrics(self._registry))  # type: ignore[no-untyped-call]
@@ -78,13 +89,16 @@ class Press:
 
     def _plain(self, encoded: _Encoded, content_type: str) -> bytes:
         if content_type not in encoded.plain:
-            lines = encoded.lines
-            encoded.plain[content_type] = lines.openmetrics() if content_type == OPENMETRICS else lines.text()
+            encoded.plain[content_type] = b"".join(_parts(encoded.lines, content_type))
         return encoded.plain[content_type]
 
     def _packed(self, encoded: _Encoded, content_type: str) -> tuple[bytes, Any]:
         if content_type not in encoded.packed:
             stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-            begun = stream.compress(self._plain(encoded, content_type)) + stream.flush(zlib.Z_SYNC_FLUSH)
-            encoded.packed[content_type] = begun, stream
+            begun = [*map(stream.compress, _parts(encoded.lines, content_type)), stream.flush(zlib.Z_SYNC_FLUSH)]
+            encoded.packed[content_type] = b"".join(begun), stream
         return encoded.packed[content_type]
+
+
+def _parts(lines: Lines, content_type: str) -> Iterator[bytes]:
+    return lines.openmetrics() if content_type == OPENMETRICS else lines.text()

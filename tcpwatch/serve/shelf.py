@@ -2,16 +2,21 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 from tcpwatch.metrics.picture import Picture
 
 
 class Shelf:
+    """heed: given each picture before anybody can have it, on the thread that puts it there."""
+
     def __init__(self) -> None:
+        self.heed: Callable[[Picture], None] = lambda picture: None
         self._there = threading.Event()
         self._held: tuple[Picture, float] | None = None
 
     def put(self, picture: Picture) -> None:
+        self.heed(picture)
         self._held = picture, time.monotonic()
         self._there.set()
 

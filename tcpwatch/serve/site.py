@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
+from tcpwatch.metrics.picture import Picture
 from tcpwatch.serve.door import Policy
 from tcpwatch.serve.guests import Places
 from tcpwatch.serve.negotiation import content_type, takes_gzip
@@ -13,7 +14,8 @@ from tcpwatch.serve.press import Press
 from tcpwatch.serve.shelf import Shelf
 from tcpwatch.serve.users import Users, Verdict
 
-HEALTHY, READY = "/-/healthy", "/-/ready"
+HEALTHY, READY, CONNECTIONS = "/-/healthy", "/-/ready", "/connections"
+_MOST_LABELS = 64
 _FIRST_S = 5.0  # until the first picture: who asks right after the start would else get nothing
 _PLAIN = "text/plain; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
@@ -45,26 +47,29 @@ def plain(status: HTTPStatus, said: str = "", *headers: tuple[str, str]) -> Answ
 
 
 class Site:
-    """path: of the metrics. landing: the page for people."""
+    """path: of the metrics. landing: the page for people. finding: the one that leads from labels to connections."""
 
-    def __init__(self, shelf: Shelf, press: Press, places: Places, path: str, landing: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        press: Press,
+        places: Places,
+        path: str,
+        landing: Callable[[], str],
+        finding: Callable[[Picture | None, Mapping[str, str]], str],
+    ) -> None:
         self._shelf, self._press, self._places = shelf, press, places
-        self._landing = landing
+        self._landing, self._finding = landing, finding
         self._users = Users()
         self._pages: dict[str, Callable[[Request], Answer]] = {
             "/": self._welcome,
             HEALTHY: self._healthy,
             READY: self._ready,
+            CONNECTIONS: self._connections,
             path: self._metrics,  # last, as it may be the front page
         }
 
     def answer(self, request: Request, policy: Policy) -> Answer:
-        answer = self._admitted(request, policy)
-        if not policy.said.headers:
-            return answer
-        return Answer(answer.status, (*answer.headers, *policy.said.headers), answer.body, answer.done)
-
-    def _admitted(self, request: Request, policy: Policy) -> Answer:
         if policy.said.users:
             verdict = self._users.judge(request.headers.get("authorization", ""), policy.said.users)
             if verdict is Verdict.BUSY:
@@ -106,17 +111,25 @@ class Site:
         self._press.observe(begin)
 
     def _welcome(self, _: Request) -> Answer:
-        headers = (
-            ("Content-Type", _HTML),
-            ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
-        )
-        return Answer(HTTPStatus.OK, headers, (self._landing().encode(),))
+        return _page(self._landing())
+
+    def _connections(self, request: Request) -> Answer:
+        try:
+            labels = dict(parse_qsl(urlsplit(request.target).query, max_num_fields=_MOST_LABELS))
+        except ValueError:
+            return plain(HTTPStatus.BAD_REQUEST)
+        return _page(self._finding(self._shelf.wait(0), labels))
 
     def _healthy(self, _: Request) -> Answer:
         return plain(HTTPStatus.OK, "healthy")
 
     def _ready(self, _: Request) -> Answer:
         return plain(HTTPStatus.OK, "ready") if self._shelf.wait(0) else _busy("nothing has been counted yet")
+
+
+def _page(html: str) -> Answer:
+    policy = ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+    return Answer(HTTPStatus.OK, (("Content-Type", _HTML), policy), (html.encode(),))
 
 
 def _busy(why: str) -> Answer:

@@ -2,6 +2,7 @@
 when the test is. Knows nothing of what is asked of them."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -10,20 +11,24 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 DEADLINE_S = 90.0  # for whatever a busy machine takes its time for
 _LOOK_S = 0.2
+_PORTS = iter(range(10_007 + os.getpid() % 10_007, 32_768))  # below ip_local_port_range, of each process its own
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    """Another one each time, and none that the kernel gives to whoever asks for any: it stays free until it is used."""
+    for port in _PORTS:
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("all ports are taken")
 
 
 def until(ask: Callable[[], object], what: Callable[[], str] = lambda: "") -> None:

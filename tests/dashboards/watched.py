@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tcpwatch.counters import EXTENDED, TCP
+from tcpwatch.errors import TcpwatchError
 from tcpwatch.scenarios import SCENARIOS
 from tcpwatch.scenarios.actor import Actor
 from tcpwatch.scenarios.namespace import Namespace
@@ -23,7 +24,7 @@ from tests.scenarios.standstill import Standstill
 N = 23
 LIVE, SMALL, GONE = "live", "small", "gone"
 LANES = 4  # beside the one for those that keep the machine busy
-ATTEMPTS = 2
+ATTEMPTS = 3
 _WELL_S = 2.0  # so much younger than what is to be seen must be what is served: two scrapes, as rates need
 
 # tcpwatch_kernel_..., and the reading of the kernel it is of
@@ -82,11 +83,16 @@ class Watched:
 
     def play(self, name: str, still: Standstill) -> None:
         """Again where the machine stood still meanwhile, or the kernel kept something from the hooks."""
-        for _ in range(ATTEMPTS):
+        for left in reversed(range(ATTEMPTS)):
             begin, lost = time.monotonic(), self._lost()
-            self._play(name)
-            if self._lost() == lost and not still.since(begin):
-                return
+            try:
+                self._play(name)
+            except (AssertionError, TcpwatchError):
+                if not (left and still.since(begin)):
+                    raise
+            else:
+                if self._lost() == lost and not still.since(begin):
+                    return
 
     def _play(self, name: str) -> None:
         """Each scene stays until Prometheus has seen it, and the last until it has seen what the kernel counts and the
@@ -182,7 +188,7 @@ def hasty(directory: Path) -> list[Path]:
 def watch(directory: Path) -> Iterator[Watched]:
     """Plays everything, then gives what was seen, while the Prometheus still answers."""
     with ExitStack() as cleanup:
-        options = ("--group", "10.0.0.0/8=inside", "--max-series", "5000")
+        options = ("--group", "10.0.0.0/8=inside", "--max-series", "50000")
         live = cleanup.enter_context(Exporter(directory, LIVE, *options))
         small = cleanup.enter_context(Exporter(directory, SMALL, "--netns", "self", "--max-series", "50"))
         instances = {LIVE: live.address, SMALL: small.address, GONE: f"127.0.0.1:{free_port()}"}

@@ -61,3 +61,16 @@ def life(at: float, cookie: int, *, server: bool = False, **more: Any) -> np.nda
     if not server:
         facts = {"pid": 5, "comm": b"curl"} | facts
     return build.moves(*(build.SERVER_LIFE if server else build.CLIENT_LIFE), at=at, **facts)
+
+
+def bucket_of(picture: Picture, name: str, series: int = 0) -> list[float]:
+    """Upper bounds of the buckets that hold something, one for each observation."""
+    family = picture.family(name)
+    counts = np.diff(family.buckets[series], prepend=0)
+    return np.repeat(family.bounds, counts.astype(int)).tolist()
+
+
+def snapshot_frame(second: float, **facts: object) -> Frame:
+    """A client's socket as it is then."""
+    shown = build.sockets({**CLIENT, "state": 1, **facts})
+    return build.frame(second, snapshot=shown, begin=second - 0.01)

@@ -198,3 +198,14 @@ def test_unknown_is_left_out_and_never_zero() -> None:
     (free,) = room.picture().family("ports_free").numbers.tolist()
     assert math.isnan(free)
     assert room.series("ports_used") == {"port=80": 1}
+
+
+def test_who_is_called_like_the_rest_is_part_of_it() -> None:
+    """No two series have the same labels, though a process, or a network without a group, is called `other`."""
+    room = Room("comm", max_series=4)
+    names = (b"other", *(b"x%d" % i for i in range(22)))
+    for second, comm in enumerate(names, 1):
+        room.fold(build.frame(second, life(second - 1, second, comm=comm)))
+        for family in room.picture().families:
+            assert len(set(family.values)) == len(family.values), family.name
+    assert room.series("connections_opened") == {"comm=other": 21, "comm=x0": 1, "comm=x1": 1}

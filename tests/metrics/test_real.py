@@ -38,7 +38,9 @@ class Counted:
     """A live session whose views become pictures on its own thread."""
 
     def __init__(self) -> None:
-        self.meters = Meters(networks=[parse("10.23.0.0/24=wire")], version="1", loader="core")
+        networks = [parse("10.23.0.0/24=wire")]
+        # room for what others do on this machine: it is watched whole
+        self.meters = Meters(networks=networks, max_series=100_000, version="1", loader="core")
         self._source = KernelSource(32 << 20, Knobs(want_time_wait=1), Pace(tick=0.05, snapshot=0.2, share=1.0))
         tracker = Tracker(history_bytes=1)
         self._session = Session(self._source, tracker, follow=self.meters.fold, timed=self.meters.took)

@@ -18,7 +18,7 @@ from tcpwatch.serve.exporter import Exporter
 from tcpwatch.serve.limits import Limits
 from tcpwatch.serve.orders import orders
 
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 HOST = "127.0.0.1"
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tcpwatch.errors import TcpwatchError, UsageError
 from tcpwatch.serve.address import listen, resolve, url
+from tests.dashboards.daemons import free_port
 
 SIX = socket.has_dualstack_ipv6()
 
@@ -46,9 +47,9 @@ def test_no_addresses(text: str) -> None:
 
 def test_a_port_in_use() -> None:
     """Names it and a cure; and what was opened before it is closed."""
-    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as other:
-        free, port = other.getsockname()[1], taken.getsockname()[1]
-        other.close()
+    free = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
         with pytest.raises(TcpwatchError, match=f"127.0.0.1:{port}: port {port} is in use") as raised:
             listen([resolve(f"127.0.0.1:{free}"), resolve(f"127.0.0.1:{port}")])
         assert raised.value.exit_code == 1

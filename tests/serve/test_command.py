@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ import pytest
 from prometheus_client.core import Metric
 
 from tcpwatch import wire
+from tcpwatch.recording.encoder import Encoder
 from tcpwatch.recording.reader import Recording
 from tcpwatch.recording.writer import Writer
 
+from .receiving import Collector
 from .running import COMMAND, Running
 from .scraped import openmetrics, value, values
 from .stand import DEADLINE_S, until
-from .test_otlp import Collector
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "docs/demo/demo.tcpw"
@@ -90,14 +92,21 @@ def test_its_last_numbers_stay(tmp_path: Path) -> None:
 
 
 def test_damage_is_said_in_the_end(tmp_path: Path) -> None:
-    """With the exit code of a bad file."""
+    """With the exit code of a bad file. What follows it is served."""
     damaged = tmp_path / "damaged.tcpw"
-    raw = bytearray(DEMO.read_bytes())
+    writer = Writer(damaged, Encoder(segment_ns=500_000_000))
     with Recording(DEMO) as recording:
-        raw[recording.segments[0].offset + 3000] ^= 1
+        for frame in islice(recording.frames(), 30):
+            writer.write(frame)
+    writer.close()
+    raw = bytearray(damaged.read_bytes())
+    with Recording(damaged) as recording:
+        assert len(recording.segments) > 2
+        raw[recording.segments[1].offset + 300] ^= 1
     damaged.write_bytes(raw)
     with Running("--from", str(damaged)) as running:
-        until(lambda: value(asked(running), "tcpwatch_view_age_seconds") > 3)  # it is in the gap
+        until(lambda: any("the recording ends here" in line for line in running.said))
+        assert running.get()[0] == 200
         assert running.end() == 5
     assert any("damaged at byte" in line for line in running.said)
 
@@ -162,7 +171,7 @@ def test_it_pushes() -> None:
 def test_wrong_flags(arguments: tuple[str, ...], said: str) -> None:
     """Exit code 2 before anything is opened, and what to do."""
     done = ran("--from", str(DEMO), *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert "serving" not in done.stderr

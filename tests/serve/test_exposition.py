@@ -38,8 +38,8 @@ def agrees(shown: Picture, exposition: Exposition | None = None) -> None:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Reference(shown))
     lines = (exposition or Exposition()).write(shown)
-    assert read(read_text, lines.text()) == read(read_text, as_text(registry))
-    ours = read(read_openmetrics, lines.openmetrics() + b"# EOF\n")
+    assert read(read_text, b"".join(lines.text())) == read(read_text, as_text(registry))
+    ours = read(read_openmetrics, b"".join(lines.openmetrics()) + b"# EOF\n")
     assert ours == read(read_openmetrics, as_openmetrics(registry))  # type: ignore[no-untyped-call]
 
 
@@ -78,7 +78,7 @@ def test_any_label_and_number(kind: Kind, series: dict[tuple[str, str], float]) 
     numbers = np.array([series[one] for one in values], np.float64)
     shown = Picture(1, (Family("tcpwatch_x", kind, 'A "help"\\ of\nlines.', "", ("a", "b"), values, numbers),))
     agrees(shown)
-    assert (b"tcpwatch_x" in Exposition().write(shown).text()) is bool((~np.isnan(numbers)).any())
+    assert (b"tcpwatch_x" in b"".join(Exposition().write(shown).text())) is bool((~np.isnan(numbers)).any())
 
 
 def test_an_unknown_histogram() -> None:
@@ -94,4 +94,4 @@ def test_an_unknown_histogram() -> None:
         ),
     )
     agrees(shown)
-    assert b'a="y"' not in Exposition().write(shown).text()
+    assert b'a="y"' not in b"".join(Exposition().write(shown).text())

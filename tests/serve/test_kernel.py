@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,13 +14,16 @@ import pytest
 from tcpwatch.scenarios.actor import Actor
 from tcpwatch.scenarios.namespace import Namespace
 from tcpwatch.scenarios.talk import CONNECTIONS, Talk
+from tests.kernel.witness import skipped
 
 from .running import COMMAND, Running
 from .scraped import value, values
 from .stand import DEADLINE_S, until
 from .test_command import DEMO, asked
 
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all")
+UID = 20_000 + os.getpid() % 40_000  # nobody's; the machine counts the threads of each user
+NOBODY = ("setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all")
+PLAYS = 3  # at the most
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -35,8 +39,21 @@ def room() -> Iterator[Namespace]:
         yield inside
 
 
-def test_connections(room: Namespace) -> None:
-    """Opened, live and closed: exactly so many, at both ends."""
+def test_connections() -> None:
+    """Opened, live and closed: exactly so many, at both ends. Once more where the kernel hid an event of it."""
+    for play in range(PLAYS):
+        missed: list[int] = []
+        try:
+            with Namespace() as room:
+                _converse(room, missed)
+            return
+        except AssertionError:
+            if not any(missed) or play == PLAYS - 1:
+                raise
+
+
+def _converse(room: Namespace, missed: list[int]) -> None:
+    """missed: is told how many."""
     with (
         Running("--netns", room.name) as running,
         Actor(room, b"tw-client") as client,
@@ -51,12 +68,15 @@ def test_connections(room: Namespace) -> None:
             for role in ("client", "server"):
                 until(partial(lambda role: counted(name, role=role, **labels) == CONNECTIONS, role))
 
-        talk = Talk(client, server)
-        talk.open()
-        have("tcpwatch_connections_opened_total")
-        have("tcpwatch_connections", state="ESTABLISHED")
-        talk.hang_up(talk.client)
-        have("tcpwatch_connections_closed_total")
+        try:
+            talk = Talk(client, server)
+            talk.open()
+            have("tcpwatch_connections_opened_total")
+            have("tcpwatch_connections", state="ESTABLISHED")
+            talk.hang_up(talk.client)
+            have("tcpwatch_connections_closed_total")
+        finally:
+            missed.append(skipped(running.process.pid))
         text = asked(running)
         assert values(text, "tcpwatch_build_info").popitem()[0][1] == ("loader", "core")
         assert 0 <= value(text, "tcpwatch_view_age_seconds") < DEADLINE_S
@@ -69,8 +89,9 @@ def capabilities(pid: int) -> list[int]:
     """The effective ones of each thread."""
     found = []
     for status in Path(f"/proc/{pid}/task").glob("*/status"):
-        fields = dict(line.split(":\t", 1) for line in status.read_text().splitlines())
-        found.append(int(fields["CapEff"], 16))
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            fields = dict(line.split(":\t", 1) for line in status.read_text().splitlines())
+            found.append(int(fields["CapEff"], 16))
     return sorted(found)
 
 
@@ -108,7 +129,7 @@ def test_a_privileged_port(room: Namespace) -> None:
     assert "cannot listen on 127.0.0.1:80: ports below 1024 need CAP_NET_BIND_SERVICE" in done.stderr
 
 
-@pytest.mark.parametrize("limit", ["--nofile=40", "--nproc=30"])
+@pytest.mark.parametrize("limit", ["--nofile=24", "--nproc=30"])
 def test_a_machine_that_is_short_of_something(limit: str) -> None:
     """Of descriptors or threads: those who only keep us waiting make room, and it is said once."""
     with Running("--from", str(DEMO), prefix=("prlimit", limit, *NOBODY)) as running:

@@ -1,19 +1,11 @@
-"""Do the numbers arrive at an OpenTelemetry collector as they are, and what if it is not there?"""
+"""Do the numbers arrive at an OpenTelemetry collector as they are?"""
 
-import json
 import math
-import re
-import select
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
-from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -21,105 +13,16 @@ import pytest
 import tcpwatch
 from tcpwatch.errors import UsageError
 from tcpwatch.metrics.meters import Meters
-from tcpwatch.metrics.picture import Family, Picture
+from tcpwatch.metrics.picture import Family
 from tcpwatch.recording.reader import Recording
 from tcpwatch.recording.source import RecordedSource
 from tcpwatch.serve.otlp import Pusher, Starts, endpoint
 from tcpwatch.tracker.tracker import Tracker
 
-DEADLINE_S = 60.0
-COLLECTOR = Path(__file__).with_name("collector.py")
+from .receiving import SECOND, Collector, metrics_of, picture, plain, pushing
+from .stand import DEADLINE_S
+
 DEMO = Path(__file__).parents[2] / "docs" / "demo" / "demo.tcpw"
-INF = math.inf
-SECOND = 1_000_000_000
-Point = dict[str, Any]
-
-
-class Collector:
-    """The receiver's process. heard: what it was sent, request by request."""
-
-    def __init__(self, port: int = 0, *statuses: int) -> None:
-        command = [sys.executable, str(COLLECTOR), str(port), *map(str, statuses)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.heard: list[dict[str, Any]] = []
-
-    def __enter__(self) -> Self:
-        self.url = f"http://127.0.0.1:{int(self._line())}"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def next(self) -> dict[str, Any]:
-        self.heard.append(json.loads(self._line()))
-        return self.heard[-1]
-
-    def is_silent_for(self, seconds: float) -> bool:
-        assert self._process.stdout
-        return not select.select([self._process.stdout], [], [], seconds)[0]
-
-    def _line(self) -> str:
-        assert self._process.stdout
-        assert select.select([self._process.stdout], [], [], DEADLINE_S)[0], "nothing was heard"
-        return self._process.stdout.readline()
-
-
-@contextmanager
-def pushing(url: str, *pictures: Picture, interval_s: float = 0.05, **headers: str) -> Iterator[Pusher]:
-    """The pictures one after the other, then the last one for ever."""
-    left = list(pictures)
-    pusher = Pusher(url, headers, interval_s, lambda: left.pop(0) if len(left) > 1 else left[0])
-    pusher.start()
-    try:
-        yield pusher
-    finally:
-        pusher.stop()
-
-
-def picture(time_s: int = 1_700_000_000, opened: float = 23.0) -> Picture:
-    """One family of each kind."""
-    return Picture(
-        time_s * SECOND,
-        (
-            Family("tcpwatch_opened", "counter", "O.", "", ("port", "role"), (("443", "client"),), np.array([opened])),
-            Family("tcpwatch_sent_bytes", "counter", "S.", "bytes", ("port",), (("80",),), np.array([2.0**53 - 1])),
-            Family(
-                "tcpwatch_fill_ratio",
-                "gauge",
-                "F.",
-                "ratio",
-                ("port",),
-                (("1",), ("2",)),
-                np.array([0.25, np.nan]),
-            ),
-            Family(
-                "tcpwatch_rtt_seconds",
-                "histogram",
-                "R.",
-                "seconds",
-                ("port",),
-                (("443",),),
-                np.array([23.0]),
-                np.array([[0.0, 7.0, 18.0, 23.0]]),
-                np.array([0.001, 0.01, 0.1, INF]),
-                np.array([1.75]),
-            ),
-            Family("tcpwatch_build", "info", "B.", "", ("version",), (("1",),), np.array([1.0])),
-            Family("tcpwatch_nothing", "gauge", "N.", "", (), (), np.empty(0)),
-        ),
-    )
-
-
-def metrics_of(heard: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    (resource,) = heard["resourceMetrics"]
-    (scope,) = resource["scopeMetrics"]
-    assert scope["scope"] == {"name": "tcpwatch", "version": tcpwatch.__version__}
-    return {metric["name"]: metric for metric in scope["metrics"]}
-
-
-def plain(attributes: list[dict[str, Any]]) -> dict[str, str]:
-    return {one["key"]: one["value"]["stringValue"] for one in attributes}
 
 
 def test_every_kind_arrives_as_it_is() -> None:
@@ -190,10 +93,10 @@ def test_a_whole_picture_arrives() -> None:
 
 
 def test_it_says_whose_numbers_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Service and host by OpenTelemetry's names; what the environment says wins, headers of both kinds are sent."""
+    """Service and host by OpenTelemetry's names; what the environment says wins, its headers are sent."""
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=test,service.instance.id=mine")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=23")
-    with Collector() as collector, pushing(f"{collector.url}/other/path", picture(), Authorization="Bearer x"):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=23,authorization=Bearer%20x")
+    with Collector() as collector, pushing(f"{collector.url}/other/path", picture()):
         heard = collector.next()
     told = plain(heard["resourceMetrics"][0]["resource"]["attributes"])
     assert told == {
@@ -218,11 +121,12 @@ def test_a_picture_is_pushed_once() -> None:
         assert collector.is_silent_for(0.2)
 
 
+@pytest.mark.usefixtures("undisturbed")
 def test_the_newest_is_pushed_at_the_end() -> None:
     """What happened since the last push is not lost to the end of the service."""
     with Collector() as collector:
         newest = [picture()]
-        pusher = Pusher(collector.url, {}, 3600.0, lambda: newest[0])
+        pusher = Pusher(collector.url, 3600.0, lambda: newest[0])
         pusher.start()
         collector.next()
         newest[0] = picture(1_700_000_001, 29.0)
@@ -233,96 +137,12 @@ def test_the_newest_is_pushed_at_the_end() -> None:
 def test_before_there_is_anything() -> None:
     """Nothing is pushed, and it ends at once."""
     with Collector() as collector:
-        pusher = Pusher(collector.url, {}, 0.05, lambda: None)
+        pusher = Pusher(collector.url, 0.05, lambda: None)
         pusher.start()
         begin = time.monotonic()
         pusher.stop()
         assert time.monotonic() - begin < DEADLINE_S
         assert collector.is_silent_for(0.2)
-
-
-def test_a_collector_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    """Said once, with the reason and without the password; when it comes, that is said, and all totals are there."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    counted = iter(range(10_000))
-    url = f"http://user:secret@127.0.0.1:{port}"
-    pusher = Pusher(url, {}, 0.05, lambda: picture(1_700_000_000 + (n := next(counted)), 23.0 + n))
-    pusher.start()
-    said = ""
-
-    def has_said(text: str) -> bool:
-        nonlocal said
-        said += capsys.readouterr().err
-        return text in said
-
-    wait_until(lambda: has_said("cannot push"))
-    assert said == (
-        f"tcpwatch: cannot push to http://127.0.0.1:{port}/v1/metrics: Connection refused; "
-        "trying again, ever more seldom\n"
-    )
-    with Collector(port) as collector:
-        heard = collector.next()
-        wait_until(lambda: has_said("again\n"))
-        pusher.stop()
-    (point,) = metrics_of(heard)["tcpwatch_opened"]["sum"]["dataPoints"]
-    assert point["asDouble"] > 23.0
-    assert int(point["startTimeUnixNano"]) <= 1_700_000_000 * SECOND
-    assert said.splitlines()[1:] == [f"tcpwatch: pushing to http://127.0.0.1:{port}/v1/metrics again"]
-
-
-@pytest.mark.parametrize("status", [400, 401, 404, 500])
-def test_a_collector_that_refuses(status: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its status is the reason; the same numbers are offered again."""
-    with Collector(0, status, status) as collector, pushing(collector.url, picture()):
-        assert [collector.next()["status"] for _ in range(3)] == [status, status, 200]
-        said = ""
-
-        def over() -> bool:
-            nonlocal said
-            said += capsys.readouterr().err
-            return "again\n" in said.partition("\n")[2]
-
-        wait_until(over)
-    first, last = said.splitlines()
-    assert str(status) in first
-    assert last.endswith("/v1/metrics again")
-
-
-def test_a_collector_that_never_answers() -> None:
-    """The end of the service does not wait for it."""
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen()
-        pusher = Pusher(f"http://127.0.0.1:{deaf.getsockname()[1]}", {}, 0.05, picture)
-        pusher.start()
-        with deaf.accept()[0]:
-            begin = time.monotonic()
-            pusher.stop()
-        assert time.monotonic() - begin < 9.0  # the library alone would wait ten seconds for an answer
-
-
-def test_hostile_answers_stay_off_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """The reason comes from the network: no control characters, no novels."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        with pushing(f"http://127.0.0.1:{server.getsockname()[1]}", picture(), interval_s=3600.0):
-            other, _ = server.accept()
-            with other:
-                other.recv(65536)
-                other.sendall(b"HTTP/1.1 418 \x1b[2J\x9b" + b"a" * 5000 + b"\r\nContent-Length: 0\r\n\r\n")
-            said = ""
-
-            def complete() -> bool:
-                nonlocal said
-                said += capsys.readouterr().err
-                return said.endswith("\n")
-
-            wait_until(complete)
-    assert re.fullmatch(r"[ -~…?\ufffd]+\n", said), said
-    assert len(said) < 400
 
 
 def test_since_when_a_total_counts() -> None:
@@ -382,7 +202,7 @@ def test_without_the_extra() -> None:
         "import sys; sys.modules['opentelemetry'] = None\n"
         "from tcpwatch.errors import TcpwatchError\n"
         "from tcpwatch.serve.otlp import Pusher\n"
-        "try: Pusher('http://127.0.0.1:4318', {}, 1.0, lambda: None)\n"
+        "try: Pusher('http://127.0.0.1:4318', 1.0, lambda: None)\n"
         "except TcpwatchError as error: print(error.what, error.cure, sep='|')"
     )
     what, cure = subprocess.check_output([sys.executable, "-c", code], text=True).strip().split("|")
@@ -394,59 +214,3 @@ def test_nothing_of_it_is_loaded_until_it_is_asked_for() -> None:
     """A service that does not push neither needs nor pays for the library."""
     code = "import sys, tcpwatch.serve.otlp; print('opentelemetry' in sys.modules, 'requests' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["False", "False"]
-
-
-def test_the_service_pushes() -> None:
-    """`tcpwatch serve --otlp`: what is counted reaches the collector while it is scraped, and once more at the end."""
-    with Collector() as collector, serving("--otlp", collector.url, "--otlp-interval", "1") as (process, said):
-        assert "tcpwatch_build_info" in metrics_of(collector.next())
-        with urlopen(url_in(said), timeout=DEADLINE_S) as answer:
-            assert b"tcpwatch_build_info" in answer.read()
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=DEADLINE_S)
-        assert process.returncode == 0
-
-
-def test_the_service_goes_on_without_a_collector() -> None:
-    """One line on stderr; scrapes are answered as ever, and the end is an orderly one."""
-    with serving("--otlp", "http://127.0.0.1:9", "--otlp-interval", "1") as (process, said):
-        assert process.stderr
-        while "cannot push" not in said[-1]:
-            said.append(process.stderr.readline())
-            assert said[-1], said
-        with urlopen(url_in(said), timeout=DEADLINE_S) as answer:
-            assert b"tcpwatch_build_info" in answer.read()
-        process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 0
-    assert "".join([*said, rest]).count("push") == 1
-
-
-@contextmanager
-def serving(*more: str) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
-    """`tcpwatch serve` on a recording, and the lines it said until it served."""
-    command = ["serve", "--from", str(DEMO), "--web.listen-address", "127.0.0.1:0", *more]
-    with subprocess.Popen(
-        [sys.executable, "-m", "tcpwatch", *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stderr
-            said = [process.stderr.readline()]
-            while "serving" not in said[-1]:
-                assert said[-1], said
-                said.append(process.stderr.readline())
-            yield process, said
-        finally:
-            process.kill()
-
-
-def url_in(said: list[str]) -> str:
-    (url,) = re.findall(r"serving (\S+)", "".join(said))
-    return str(url)
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + DEADLINE_S
-    while not done():
-        assert time.monotonic() < give_up
-        time.sleep(0.02)

@@ -5,11 +5,15 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
 
+import numpy as np
 import pytest
 from prometheus_client.core import Metric
 
 from bench.pictures import picture
+from tcpwatch.metrics.picture import Family, Picture
 from tcpwatch.serve.negotiation import OPENMETRICS, TEXT
 from tcpwatch.serve.press import Press
 from tcpwatch.serve.shelf import Shelf
@@ -30,6 +34,35 @@ def test_once_for_each_form(form: str, read: Callable[[bytes], Mapping[str, Metr
         assert gzip.decompress(begun + rest).startswith(plain[0][0])
     assert press.print(picture(60, turn=1), form, gzip=False)[0] is not plain[0][0]
     assert read(b"".join(plain[0])).keys() == read(gzip.decompress(b"".join(packed[0]))).keys()
+
+
+class _Read(str):
+    """A label's value that knows whether somebody looked at it."""
+
+    looked_at = 0
+
+    def replace(self, *change: Any) -> str:
+        _Read.looked_at += 1
+        return str.replace(self, *change)
+
+
+def test_labels_are_written_down_ahead() -> None:
+    """When a picture comes, and not while somebody waits for it; those that were known before, not again."""
+    shelf = Shelf()
+    press = Press(shelf)
+
+    def shown(*ports: str) -> Picture:
+        values = tuple((_Read(port),) for port in ports)
+        return Picture(1, (Family("tcpwatch_x", "gauge", "X.", "", ("a",), values, np.arange(len(ports)) + 1.0),))
+
+    first, second, third = (f"{n}-{uuid4()}" for n in range(3))  # that no other picture ever had
+    for ports, new in ((first, second), 2), ((second, third), 1):
+        before, drawn = _Read.looked_at, shown(*ports)
+        shelf.put(drawn)
+        assert _Read.looked_at == before + new
+        begun, _ = press.print(drawn, TEXT, gzip=False)
+        assert _Read.looked_at == before + new
+        assert begun.endswith(f'tcpwatch_x{{a="{ports[0]}"}} 1\ntcpwatch_x{{a="{ports[1]}"}} 2\n'.encode())
 
 
 def test_one_stream() -> None:

@@ -1,16 +1,20 @@
 """Does the real Prometheus get in, and what does it think of what it gets? Over TLS, with a client certificate and a
 password, as its own manual configures it."""
 
+import html
 import json
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
+from tcpwatch.serve.finding import expression
 from tests.dashboards.daemons import Daemon, free_port, get
 
 from .authority import Authority, Signed
@@ -72,10 +76,23 @@ def test_prometheus_scrapes_over_tls(
             port = str(running.port)
             until(lambda: ask(url, "up").get(port) == 1)
             until(lambda: ask(url, "sum%20by(instance)(tcpwatch_events_delivered_total)").get(port, 0) > 0)
-            assert ask(url, "process_resident_memory_bytes")[port] > 1e6
-            assert ask(url, "scrape_samples_scraped")[port] > 100
+            until(lambda: ask(url, "process_resident_memory_bytes").get(port, 0) > 1e6)
+            until(lambda: ask(url, "scrape_samples_scraped").get(port, 0) > 100)
             config.write_text(config.read_text().replace("prometheus: ", "somebody: "))
             until(lambda: ask(url, "up").get(port) == 0)
+
+
+def test_a_series_leads_to_its_connections(tmp_path: Path) -> None:
+    """Its labels as Prometheus has them, behind /connections, give the command that shows what was counted."""
+    with Running("--from", str(DEMO)) as running:
+        scrape = {"static_configs": [{"targets": [f"127.0.0.1:{running.port}"]}]}
+        with prometheus(tmp_path, scrape) as url:
+            query = f"{url}/api/v1/query?{urlencode({'query': 'tcpwatch_connections > 0'})}"
+            until(lambda: json.loads(get(query))["data"]["result"])
+            for found in json.loads(get(query))["data"]["result"]:
+                status, page = running.get(f"/connections?{urlencode(found['metric'])}")
+                assert status == 200
+                assert f"sudo tcpwatch {shlex.quote(expression(found['metric'], []))}" in html.unescape(page)
 
 
 def test_promtool_has_nothing_to_say(

@@ -67,6 +67,7 @@ def test_headers(config: Path) -> None:
         for path in ("/metrics", "/", "/nothing"):
             got = stand.get(path)
             assert (got.headers["X-Frame-Options"], got.headers["X-Content-Type-Options"]) == ("deny", "nosniff")
+        assert b"\r\nx-frame-options: deny\r\n" in stand.raw(b"nonsense\r\n\r\n").lower()
 
 
 @pytest.fixture
@@ -75,6 +76,7 @@ def costly() -> bytes:
     return bcrypt.hashpw(b"open sesame", bcrypt.gensalt(11))
 
 
+@pytest.mark.usefixtures("undisturbed")
 def test_the_same_password_is_checked_once(costly: bytes) -> None:
     """Even if all ask at the same moment, and then it is known."""
     users, gate = Users(), threading.Barrier(100)
