@@ -57,7 +57,7 @@ class Snapshot:
     end_ns: int
     sockets: np.ndarray  # wire.SOCKET
     namespaces: frozenset[int]  # the ones that were read; sockets of others are absent, not gone
-    counts: np.ndarray = field(default_factory=lambda: np.empty(0, COUNTS))  # one line per namespace with sockets
+    counts: np.ndarray = field(default_factory=lambda: np.empty(0, COUNTS))  # per namespace with sockets, or new
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ ALL = 0
 _CLONE_NEWNET = 0x40000000
 _NS_GET_NSTYPE = 0xB703
 _HOST_AS_DOCKER_CALLS_IT = "default"
+_RUN, _DOCKER = "/run/netns", "/run/docker/netns"
 _SHOWN = 8  # names in a message
 
 
@@ -34,15 +35,28 @@ def own_netns() -> int:
     return os.stat("/proc/self/ns/net").st_ino
 
 
-def discover(proc: str = "/proc", run: str = "/run/netns", docker: str = "/run/docker/netns") -> dict[int, Place]:
+def discover(proc: str = "/proc", run: str = _RUN, docker: str = _DOCKER) -> dict[int, Place]:
     """Every network namespace this process may see, by inode number; its own is always among them.
 
-    run: where ip netns, podman and CNI keep theirs by name; these names win. A named namespace has the path that
-    outlives processes. Costs about 10 us per process."""
-    found = {place.inode: place for directory in (docker, run) for place in _named(directory)}
+    A named namespace has the path that outlives processes. Costs about 10 us per process."""
+    found = named(run, docker)
     for place in _held_by_processes(proc):
         found.setdefault(place.inode, place)
     return found
+
+
+def named(run: str = _RUN, docker: str = _DOCKER) -> dict[int, Place]:
+    """Those that somebody named, by inode number. run: where ip netns, podman and CNI keep theirs; these names win."""
+    return {place.inode: place for directory in (docker, run) for place in _named(directory)}
+
+
+def naming_mark(run: str = _RUN, docker: str = _DOCKER) -> tuple[int, ...]:
+    """Another one whenever a name came or went: two system calls that save looking at all of them."""
+    mark = []
+    for directory in (run, docker):
+        with suppress(OSError):
+            mark.append(os.stat(directory).st_mtime_ns)
+    return tuple(mark)
 
 
 def _named(directory: str) -> Iterator[Place]:

@@ -43,7 +43,8 @@ class Pace:
 
 
 class Timer:
-    """Says when a costly look is due again: not before `period`, nor before its cost has fallen to `share`."""
+    """Says when a costly look is due again: not before `period`, nor before its cost has fallen to `share` of a core.
+    What counts is CPU time: that others keep the machine busy is a reason to look, not to look away."""
 
     def __init__(self, period: float, share: float) -> None:
         self._period, self._share = period, share
@@ -52,8 +53,8 @@ class Timer:
     def due(self, now: float) -> bool:
         return now >= self._next
 
-    def ran(self, begin: float, end: float) -> None:
-        self._next = begin + max(self._period, (end - begin) / self._share)
+    def ran(self, begin: float, cost: float) -> None:
+        self._next = begin + max(self._period, cost / self._share)
 
 
 class KernelSource:
@@ -88,7 +89,9 @@ class KernelSource:
         self._stopped = False
         self.host = _host(self.programs.reset_reasons)
         self._places: dict[int, namespaces.Place] = {}
+        self._naming_mark: tuple[int, ...] = ()
         self._names: dict[int, str] = {}
+        self._counted: set[int] = set()  # the namespaces whose counters were read at least once
         self._settings = Settings()
         self._cgroups = Cgroups()
         self._known_cgroups: set[int] = set()
@@ -182,6 +185,7 @@ class KernelSource:
 
     def _frame(self, begin_ns: int, events: np.ndarray, owners: np.ndarray | None, snapshot: Snapshot | None) -> Frame:
         self._note_unowned(events, snapshot)
+        self._note_names(events)
         return Frame(
             begin_ns=begin_ns,
             end_ns=time.monotonic_ns(),
@@ -201,7 +205,7 @@ class KernelSource:
 
     def _snapshot(self) -> Snapshot | None:
         link = self.programs.link("each_tcp")
-        begin = time.monotonic()
+        begin, begin_cpu = time.monotonic(), time.thread_time()
         if link is None or not self._snapshot_timer.due(begin):
             return None
         self._look_for_namespaces(begin)
@@ -214,17 +218,22 @@ class KernelSource:
                 self._early.append(self._rings.drain(DRAIN_LIMIT, time.monotonic_ns()))
             try:
                 with namespaces.entered(place):
-                    if namespaces.has_tcp_sockets():
+                    populated = namespaces.has_tcp_sockets()
+                    if populated:
                         parts.append(read_all(link, wire.SOCKET, self._expected_sockets // len(self._places)))
+                    if populated or inode not in self._counted:  # before its first socket: that shall be counted, too
                         counts.append(counters.read(inode))
+                    if populated:
                         self._settings.look(inode, begin)
                 seen.add(inode)
+                self._counted.add(inode)
             except OSError:  # gone, or not ours to enter: its sockets stay unknown, and the frame says which were read
                 continue
         self._settings.forget_all_but(seen)
+        self._counted &= seen
         sockets = wire.joined(parts) if parts else np.empty(0, wire.SOCKET)
         self._expected_sockets = len(sockets)
-        self._snapshot_timer.ran(begin, time.monotonic())
+        self._snapshot_timer.ran(begin, time.thread_time() - begin_cpu)
         self._look_at_clocks()
         counted = np.concatenate([np.empty(0, COUNTS), *counts])
         return Snapshot(begin_ns, time.monotonic_ns(), sockets, frozenset(seen), counted)
@@ -241,19 +250,21 @@ class KernelSource:
         if now < self._relook_at:
             return
         self._relook_at = now + _RELOOK_S
-        found = self._known_places | namespaces.discover()
+        self._places = self._wanted(self._known_places | namespaces.discover())
+
+    def _wanted(self, places: dict[int, namespaces.Place]) -> dict[int, namespaces.Place]:
         wanted = self._knobs.want_netns
-        self._places = {inode: place for inode, place in found.items() if not wanted or inode == wanted}
+        return {inode: place for inode, place in places.items() if not wanted or inode == wanted}
 
     def _owners(self) -> np.ndarray | None:
         link = self.programs.link("each_task_file")
-        begin = time.monotonic()
+        begin, begin_cpu = time.monotonic(), time.thread_time()
         if link is None or not self._unowned or not self._owners_timer.due(begin):
             return None
         self._unowned = False
         owners = read_all(link, wire.OWNER, self._expected_owners)
         self._expected_owners = len(owners)
-        self._owners_timer.ran(begin, time.monotonic())
+        self._owners_timer.ran(begin, time.thread_time() - begin_cpu)
         return owners
 
     def _note_unowned(self, events: np.ndarray, snapshot: Snapshot | None) -> None:
@@ -261,14 +272,27 @@ class KernelSource:
         and then ask all the same, as descriptors may be handed to another process."""
         state = np.where(events["kind"] == wire.STATE, events["new_state"], 0)
         self._unowned |= bool(((state == wire.ESTABLISHED) | (state == wire.LISTEN)).any())
-        if not self._places.keys() >= set(wire.distinct(events["netns"]).tolist()):
-            self._relook_at = 0.0
         if snapshot is not None:
             cookies = snapshot.sockets["cookie"][snapshot.sockets["sort"] == wire.FULL]
             now = time.monotonic()
             self._unowned |= now >= self._refresh_owners_at or not np.isin(cookies, self._asked).all()
             if self._unowned:
                 self._asked, self._refresh_owners_at = cookies, now + _REFRESH_OWNERS_S
+
+    def _note_names(self, events: np.ndarray) -> None:
+        """What a new namespace is called goes with the first events of it, and another name with the number of one that
+        is gone: snapshots, which look for all, may be seconds apart."""
+        strange = set(wire.distinct(events["netns"]).tolist()) - self._places.keys() - {0}
+        if strange:
+            self._relook_at = 0.0
+        mark = namespaces.naming_mark()
+        if not strange and mark == self._naming_mark:
+            return
+        self._naming_mark = mark
+        for inode, place in self._wanted(namespaces.named()).items():
+            if inode not in self._places or self._places[inode].name != place.name:
+                self._places[inode] = place
+                self._counted.discard(inode)
 
     def _new_processes(self, owners: np.ndarray | None) -> tuple[Process, ...]:
         if owners is None or not len(owners):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 def needs_root(*commands: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tcpwatch.errors import UsageError
-from tcpwatch.kernel.namespaces import ALL, Place, discover, entered, own_netns, resolve
+from tcpwatch.kernel.namespaces import ALL, Place, discover, entered, naming_mark, own_netns, resolve
 
 from .real import DEADLINE_S, needs_root, sleeper, with_only
 
@@ -62,6 +62,15 @@ def test_a_name_without_its_mount_is_no_namespace(tmp_path: Path) -> None:
 def test_a_named_namespace_without_processes_is_found(named: Place) -> None:
     """By its name, with the path that stays."""
     assert discover()[named.inode] == named
+
+
+def test_another_mark_for_another_name(tmp_path: Path) -> None:
+    """So that nobody has to look at all names to know that there is none new."""
+    os.utime(tmp_path, ns=(0, 0))  # clocks are coarse: what follows at once has another time all the same
+    before = naming_mark(str(tmp_path), "/nowhere")
+    assert naming_mark(str(tmp_path), "/nowhere") == before
+    (tmp_path / "blue").touch()
+    assert naming_mark(str(tmp_path), "/nowhere") != before
 
 
 def test_the_name_beats_the_process(named: Place) -> None:

@@ -1,15 +1,18 @@
 """Are the connections of different network namespaces kept apart?"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import islice
 
 import pytest
 
+from tcpwatch.kernel.programs import Knobs
+from tcpwatch.kernel.source import KernelSource, Pace
 from tcpwatch.scenarios.actor import Actor
 from tcpwatch.scenarios.namespace import Namespace
 from tcpwatch.scenarios.talk import CONNECTIONS
 
-from .watch import Watch, snapshot
+from .watch import LOADER, Record, Watch, snapshot
 
 BOTH = 2 * CONNECTIONS
 SERVER_PORT = 7000
@@ -30,6 +33,10 @@ def open_all(twins: Twins) -> None:
         for i in range(CONNECTIONS):
             client.do("connect", address="127.0.0.1", port=SERVER_PORT, source=5000 + i)
         server.do("accept", count=CONNECTIONS)
+
+
+def _of(pid: int) -> Callable[[Record], bool]:
+    return lambda record: bool(record["pid"] == pid)
 
 
 def test_the_same_tuples_in_two_namespaces(twins: Twins) -> None:
@@ -69,3 +76,26 @@ def test_all_namespaces(twins: Twins) -> None:
     assert len({row["conn"] for row in rows}) == len(rows)
     for room, _, _ in twins:
         assert sum(row["netns"] == room.name for row in rows) == BOTH + 1
+
+
+def test_a_namespace_made_meanwhile_has_its_name_from_the_first_event() -> None:
+    """What it is called is known with its first connection, not only when all namespaces are looked through again; and
+    so it is with the next one, to which the kernel likes to give the number of the one before."""
+    with Watch("events", "--netns", "all", "-f", f"dport = :{SERVER_PORT}") as watch:
+        for _ in range(3):
+            with Namespace() as room, Actor(room, b"c") as client:
+                client.do("attempt", address="127.0.0.1", port=SERVER_PORT, count=CONNECTIONS)
+                told = watch.until(1, _of(client.pid))
+            assert {record["netns"] for record in told} == {room.name}
+
+
+def test_the_counters_of_a_namespace_are_read_before_its_first_socket(room: Namespace) -> None:
+    """Or what its first connections did would not be counted, as there would be nothing to compare with."""
+    source = KernelSource(1 << 20, Knobs(want_netns=room.inode), Pace(tick=0.02), loader=LOADER)
+    try:
+        frames = islice(source.frames(), 500)
+        snapshot = next(frame.snapshot for frame in frames if frame.snapshot is not None)
+    finally:
+        source.close()
+    assert len(snapshot.sockets) == 0
+    assert snapshot.counts["netns"].tolist() == [room.inode]
