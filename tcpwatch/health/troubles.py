@@ -229,6 +229,19 @@ def close_wait(scene: Scene) -> Iterator[Finding]:
             continue
         name = name_of(group, scene.home)
         where = name.text + scene.elsewhere(int(group["netns"]))
+        sentence = (
+            f"{where} has {_connections(count)} in CLOSE_WAIT whose peer closed long ago, and does not close them: "
+            "each holds a file descriptor."
+        )
+        advice = _ADVICE["half_closed_lingering"][0].text
+        if not group["pid"]:
+            there = scene.elsewhere(int(group["netns"]))
+            likely = ": likely nobody accepted them" if group["serves"] else ""
+            sentence = (
+                f"{_connections(count)}{there} are in CLOSE_WAIT, their peers closed long ago, and no process was "
+                f"found that has them{likely}."
+            )
+            advice = _ADVICE["half_closed_lingering"][1 if group["serves"] else 0].text
         yield Finding(
             code="close_wait",
             subject=name.key,
@@ -236,9 +249,8 @@ def close_wait(scene: Scene) -> Iterator[Finding]:
             what="in CLOSE_WAIT",
             where=where,
             numbers=f"{count:,} now",
-            sentence=f"{where} has {_connections(count)} in CLOSE_WAIT whose peer closed long ago, and does not close "
-            "them: each holds a file descriptor.",
-            advice=(_ADVICE["half_closed_lingering"][0].text,),
+            sentence=sentence,
+            advice=(advice,),
             count=count,
             lead=Lead("connections", f"state close-wait and {name.expression}"),
             strength=count / least,
@@ -263,7 +275,7 @@ def fin_wait2(scene: Scene) -> Iterator[Finding]:
             numbers=f"{count:,} now",
             sentence=f"{_connections(count)} with {where} are closed by this side only: the peers neither close nor "
             "say anything.",
-            advice=(_ADVICE["half_closed_lingering"][1].text,),
+            advice=(_ADVICE["half_closed_lingering"][2].text,),
             count=count,
             lead=Lead("connections", f"state fin-wait-2 and {name.expression}"),
             strength=count / ORPHANED,

@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from tcpwatch import rows
+from tcpwatch.errors import TcpwatchError
 from tcpwatch.frame import Frame, Snapshot
 from tcpwatch.records import contract
 from tcpwatch.records.jsonl import JsonLines
@@ -15,7 +16,7 @@ from tcpwatch.tracker.view import View
 
 def connections(view: View, shown: np.ndarray, expression: str, directory: str = ".") -> str:
     """Write the connections `shown` (indices into view.connections, in that order) to a new file in `directory`.
-    Returns what to tell the user. Raises OSError where it cannot be written; nothing half-written stays."""
+    Returns what to tell the user. Raises TcpwatchError where it cannot be written; nothing half-written stays."""
     picked = view.connections[shown]
     present = picked[picked["snap"] >= 0]
     left_out = len(picked) - len(present)
@@ -46,13 +47,17 @@ def _step(view: View, present: np.ndarray) -> Step:
 
 
 def _write(path: str, text: memoryview) -> None:
-    """A file of our own, readable by nobody else; the one who called sudo gets it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """A file of our own, readable by nobody else; the one who called sudo gets it. What cannot be written whole is not
+    left behind."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise TcpwatchError(f"{error.strerror}: {path}") from error
     try:
         with open(descriptor, "wb") as file:
             if os.geteuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
                 os.fchown(file.fileno(), int(os.environ["SUDO_UID"]), -1)
             file.write(text)
-    except OSError:
+    except OSError as error:
         os.unlink(path)
-        raise
+        raise TcpwatchError(f"{error.strerror}: {path}") from error

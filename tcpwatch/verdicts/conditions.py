@@ -21,7 +21,9 @@ LIMITED_SHARE, LIMITED_LEAST_S = 0.5, 1.0
 FAST_BYTES_S = 125e6  # a gigabit a second: whatever limits such a flow is no trouble
 BULK_LEAST_S, BULK_BYTES_S, BULK_RECEIVED = 5.0, 256e3, 16_384  # a one-way flow, not questions and answers
 AT_ONCE_NS = 10_000_000
+IMPATIENT_NS = 20_000_000  # no time limit is as short: who lets go of a call so soon was told something
 SILENCE_NS = 30 * SECOND_NS  # the shortest time after which boxes are known to forget
+STALE_NS = SECOND_NS  # what was under way when the peer's FIN came has been answered by then
 
 
 _CLOSING = among(
@@ -88,6 +90,12 @@ def bulk_with_pauses(facts: Facts) -> np.ndarray:
     return (facts.moving_s >= BULK_LEAST_S) & one_way & (facts.idle_share >= LIMITED_SHARE)
 
 
+def let_go_at_once(facts: Facts) -> np.ndarray:
+    """An ICMP message that finds connect() at work over IPv4 leaves its error to be asked for (tcp_v4_err, SO_ERROR),
+    and the process that has asked closes a socket without one. It happens where the firewall is on this machine."""
+    return facts.calling & (facts.life_ns != 0) & (facts.life_ns < IMPATIENT_NS) & ~facts.process_died
+
+
 def rejected(facts: Facts) -> np.ndarray:
     return facts.calling & ~facts.peer_reset & _REJECTED[facts.error]
 
@@ -110,6 +118,20 @@ def reset_after_goodbye(facts: Facts) -> np.ndarray:
     return facts.peer_reset & np.isin(facts.last, (wire.CLOSE_WAIT, wire.LAST_ACK))
 
 
+def stale(facts: Facts) -> np.ndarray:
+    """The peer's FIN was long there when it was used once more."""
+    return reset_after_goodbye(facts) & (facts.since_goodbye_ns >= STALE_NS)
+
+
+def stale_answer(facts: Facts) -> np.ndarray:
+    return stale(facts) & (facts.rows["role"] == shape.SERVER)
+
+
+def shut_out(facts: Facts) -> np.ndarray:
+    """The peer's window was shut, with data waiting, when its reset came."""
+    return facts.peer_reset & (facts.rows["stalled_ns"] != 0)
+
+
 def at_once(facts: Facts) -> np.ndarray:
     """The peer's reset came as soon as it could, before the peer had said anything."""
     early_ns = AT_ONCE_NS + facts.rows["srtt_us"].astype(np.uint64) * np.uint64(2000)
@@ -119,7 +141,13 @@ def at_once(facts: Facts) -> np.ndarray:
 
 
 def after_silence(facts: Facts) -> np.ndarray:
-    return facts.once(silence_ns) >= SILENCE_NS
+    return (facts.once(silence_ns) >= SILENCE_NS) & ~shut_out(facts)
+
+
+def unprovoked(facts: Facts) -> np.ndarray:
+    """After a silence, and neither data nor a keep-alive probe can have asked for it: who forgot a connection answers,
+    and never speaks first."""
+    return after_silence(facts) & ~facts.unanswered & (facts.rows["options"] & wire.KEEPALIVE == 0)
 
 
 def silence_ns(facts: Facts) -> np.ndarray:

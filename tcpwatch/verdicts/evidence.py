@@ -78,7 +78,8 @@ def _repeats(story: Story) -> Iterator[tuple[int, str]]:
 
 def _silences(story: Story) -> Iterator[tuple[int, str]]:
     if story["moved_ns"]:
-        yield story["moved_ns"], "data last moved, as the newest snapshot has it"
+        # reckoned in jiffies, back from when the snapshot began: no data moves before the handshake's end
+        yield max(story["moved_ns"], story["established_ns"]), "data last moved, as the newest snapshot has it"
     if story["stalled_ns"]:
         yield story["stalled_ns"], "the peer's window was shut with data waiting"
     elif story["marks"] & shape.STALLED:

@@ -225,6 +225,23 @@ class Facts:
         return self.client & self.met & silent
 
     @cached_property
+    def unanswered(self) -> np.ndarray:
+        """Data of this side was not acknowledged; the kernel counts a client's SYN as acknowledged data."""
+        sent = self.rows["bytes_sent"].astype(np.int64) - self.rows["bytes_retrans"].astype(np.int64)
+        return (sent > self.rows["bytes_acked"].astype(np.int64) - self.client) & self._flag(shape.HAS_COUNTERS)
+
+    @cached_property
+    def since_goodbye_ns(self) -> np.ndarray:
+        """From the peer's FIN to the newest reset, where this side had not closed."""
+        waits = self.last == wire.CLOSE_WAIT
+        return np.where(waits, _between(self._entered_ns, self.rows["reset_ns"]), np.uint64(0))
+
+    @cached_property
+    def unclaimed(self) -> np.ndarray:
+        """A server's, and no process was found that has it: likely nobody has accepted it."""
+        return (self.rows["role"] == shape.SERVER) & (self.rows["pid"] == 0)
+
+    @cached_property
     def accept_queue_full(self) -> np.ndarray:
         return self._mark(shape.ACCEPT_QUEUE_FULL)
 

@@ -140,7 +140,8 @@ RULES: tuple[Rule, ...] = (
         (
             Advice(
                 "Something drops it in silence: a firewall's drop rule, a wrong route, or the host is down. Run "
-                "tcpdump on the peer: if SYNs arrive, look at its firewall and its listen queues, else along the path.",
+                "tcpdump on the peer: if SYNs arrive, look at its firewall and its listen queues, else along the path. "
+                "If it does answer, look along the way back, and at the firewall here.",
             ),
         ),
         ended=when.no_answer,
@@ -154,10 +155,19 @@ RULES: tuple[Rule, ...] = (
         (
             Advice(
                 "If that was its time-out, it is shorter than the second after which a lost SYN is sent again: 3 s and "
-                "more survive one loss. Clients that race several addresses (happy eyeballs) do this on purpose.",
+                "more survive one loss. Clients that race several addresses (happy eyeballs) do this on purpose. "
+                "Those that took no 20 ms were likely told that there is no way: look for a reject rule.",
+            ),
+            Advice(
+                "See which error the program tells: ECONNREFUSED or EHOSTUNREACH means a reject rule that is close by, "
+                "on this machine as a rule (`nft list ruleset`, `iptables -S`, with their counters); for a Kubernetes "
+                "service: it has no endpoints.",
+                "within 20 ms",
+                when.let_go_at_once,
             ),
         ),
         ended=lambda f: f.calling & ~f.peer_reset & (f.error == 0),
+        certain=lambda f: ~when.let_go_at_once(f),
     ),
     Rule(
         "handshake_unfinished",
@@ -290,6 +300,18 @@ RULES: tuple[Rule, ...] = (
                 "Harmless where the last words do not matter, as TLS's close_notify after the server's FIN. If an "
                 "answer was cut short, the peer did not wait for it: look at its time limits.",
             ),
+            Advice(
+                "The caller did not wait for the answer: compare its time limit with what the answer takes here.",
+                "a server answered a second or more after the peer's FIN",
+                when.stale_answer,
+            ),
+            Advice(
+                "A request on a connection that the server had closed, as by pools that keep them for longer than it "
+                "does: let the client have the shorter idle limit, and try again on a new one. Harmless if it was only "
+                "TLS's close_notify.",
+                "a client used it a second or more after the peer's FIN",
+                when.stale,
+            ),
         ),
         ended=when.reset_after_goodbye,
     ),
@@ -307,6 +329,18 @@ RULES: tuple[Rule, ...] = (
                 "(TLS or not), or a proxy without a server behind it. Its log should say.",
                 "right after it was established",
                 when.at_once,
+            ),
+            Advice(
+                "The process at the other end did not read what it was sent, and then ended or closed: look there "
+                "(blocked, stopped, overloaded, killed).",
+                "while data waited for its window to open",
+                when.shut_out,
+            ),
+            Advice(
+                "Look at the peer, or a proxy or balancer before it, at that moment: an idle limit that ends in a "
+                "reset, a process that ended. Let the client close idle connections sooner than the server does.",
+                "after a long silence, and nothing was sent to it",
+                when.unprovoked,
             ),
             Advice(
                 "A NAT, load balancer or firewall between, or the peer, forgets connections that are idle for so long. "
@@ -371,6 +405,12 @@ RULES: tuple[Rule, ...] = (
             Advice(
                 "The process has not closed its descriptor after the peer's end of file: a leak if their number grows "
                 "(CLOSE_WAIT in `ss -tanp`). Fix it to close() when read() returns 0.",
+            ),
+            Advice(
+                "Callers came and went while nobody took them in: look why the listener's process does not call "
+                "accept() (blocked, stopped, overloaded, out of descriptors).",
+                "no process was found that has it",
+                lambda f: f.unclaimed & (f.last == wire.CLOSE_WAIT),
             ),
             Advice(
                 "The peer does not close. If nothing more is expected of it, close() instead of shutdown(): then "

@@ -105,6 +105,11 @@ def _gave_up(story: Story) -> str:
 
 def _given_up(story: Story) -> str:
     took = story.after(story["opened_ns"], story.end_ns)
+    if story.holds(when.let_go_at_once):
+        return (
+            f"{story.who} closed it{took}, too soon for a time limit: likely an ICMP message had told it that there is "
+            "no way (a firewall's reject rule), or it had another connection by then."
+        )
     return f"{story.who} {_gave_up(story)}{took}: the SYN had been sent once, and no answer had come by then."
 
 
@@ -128,12 +133,12 @@ def _error(story: Story) -> str:
 
 def _stalled_zero_window(story: Story) -> str:
     if story.ended:
-        waited = story.after(story["stalled_ns"], story.end_ns, " for {}")
+        waited = story.after(story["stalled_ns"], story.end_ns, " for at least {}")  # a snapshot found it waiting
         return (
             f"Data waited{waited} because the peer's receive window was shut, then the kernel gave up with ETIMEDOUT."
         )
     waited = span(story.fact(story.facts.stalled_for_ns))
-    return f"Data has been waiting for {waited}, because the peer's receive window is shut: its process does not read."
+    return f"Data has been waiting for at least {waited}: the peer's receive window is shut, its process does not read."
 
 
 def _timed_out_retransmitting(story: Story) -> str:
@@ -199,6 +204,15 @@ def _reset_by_peer(story: Story) -> str:
     if story.holds(when.at_once):
         took = story.after(story["established_ns"], story["reset_ns"], " {}")
         return f"The peer reset it{took} after it was established, before it had sent anything."
+    if story.holds(when.shut_out):
+        waited = story.after(story["stalled_ns"], story["reset_ns"], " for at least {}")
+        return f"The peer reset it while data had been waiting{waited} for its shut window: its process had not read."
+    if story.holds(when.unprovoked):
+        quiet = span(story.fact(story.facts.once(when.silence_ns)))
+        return (
+            f"The peer reset it after {quiet} of silence, though nothing was sent to it: likely a time limit there or "
+            "of a proxy between ran out, or its process ended."
+        )
     if story.holds(when.after_silence):
         quiet = span(story.fact(story.facts.once(when.silence_ns)))
         return f"The peer reset it after {quiet} of silence: likely something between had forgotten the connection."
@@ -210,6 +224,10 @@ def _reset_by_peer(story: Story) -> str:
 
 def _reset_after_goodbye(story: Story) -> str:
     said = f"{size(story.payload_sent)} had been sent and {size(story.payload_received)} received"
+    if story.holds(when.stale):
+        before = span(story.fact(story.facts.since_goodbye_ns))
+        late = "this side's answer came too late" if story.holds(when.stale_answer) else "it was used once more"
+        return f"The peer had closed it {before} before; likely {late}, and was answered with a reset; {said}."
     return f"The peer reset it after its own FIN: it had closed and did not want what was still sent; {said}."
 
 
@@ -243,6 +261,8 @@ def _half_closed(story: Story) -> str:
         quiet = span(story.fact(story.facts.peer_half_closed_for_ns))
         return f"This side has sent its FIN, and for {quiet} the peer has neither closed nor sent anything."
     quiet = span(story.fact(story.facts.half_closed_for_ns))
+    if story.fact(story.facts.unclaimed) and not story.ended:
+        return f"The peer closed it {quiet} ago, and no process was found that has it: likely it was never accepted."
     tense = "left the connection open for {} after" if story.ended else "has not closed for {} since"
     return f"{story.who} {tense.format(quiet)} the peer's FIN, without a word either way."
 

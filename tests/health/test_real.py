@@ -15,7 +15,11 @@ from tcpwatch.scenarios import SCENARIOS
 from tcpwatch.scenarios.show import check
 from tcpwatch.scenarios.stage import Stage
 from tcpwatch.tracker.tracker import Tracker
+from tests import again
+from tests.kernel.witness import skipped
 from tests.scenarios.standstill import Standstill
+
+pytestmark = pytest.mark.played_again
 
 PATIENCE_S = 40.0  # in which a finding must have come; for so long each trouble lasts
 PICTURES = 3  # the first of them may be of the time before
@@ -46,8 +50,10 @@ def session() -> Iterator[Session]:
     pace = Pace(tick=0.2, share=0.5)  # others' namespaces must not make snapshots rare
     source = KernelSource(8 << 20, Knobs(want_time_wait=True), pace)
     session = Session(source, Tracker(keep_closed=5000, history_bytes=1 << 20, keep_events=100))
+    before = skipped(os.getpid())
     session.start()
     yield session
+    again.note_skipped(skipped(os.getpid()) - before)
     session.stop()
     assert session.error is None
 

@@ -4,10 +4,12 @@ import time
 from statistics import median
 
 import numpy as np
+import pytest
 
 from tcpwatch import rows as shape
 from tcpwatch.health import LINGER_NS, Health, Scene
 from tcpwatch.verdicts import HIGH, LOW, MEDIUM
+from tests.yardstick import slowness
 
 from .build import HOME, NO_TALLY, SERVER, START, Looker, S, codes, lives, living
 
@@ -97,6 +99,7 @@ def test_a_storm_is_bounded() -> None:
     assert sum(groups.nbytes for _, groups in looker.health._ledger._bad) < 10_000_000
 
 
+@pytest.mark.usefixtures("undisturbed")
 def test_a_hundred_thousand_connections_cost_little() -> None:
     """2 to 4 ms where it was measured; the bound is for busy machines."""
     chance = np.random.default_rng(23)
@@ -108,7 +111,7 @@ def test_a_hundred_thousand_connections_cost_little() -> None:
         health, took = Health(), []
         for second in range(7):
             scene = Scene(now_ns=START + second * S, home=HOME, connections=shown, ports=np.empty(0, shape.PORTS))
-            begin = time.perf_counter()
+            begin = time.thread_time()
             health.look(scene, None, NO_TALLY, started_ns=0, offset_ns=0)
-            took.append(1000 * (time.perf_counter() - begin))
-        assert median(took) < most_ms, took
+            took.append(1000 * (time.thread_time() - begin))
+        assert median(took) < most_ms * slowness(), took

@@ -7,6 +7,7 @@ import pytest
 
 from tcpwatch import verdicts
 from tcpwatch.rows import ROW
+from tests.yardstick import slowness
 
 from .build import (
     CALLED,
@@ -48,19 +49,22 @@ def cost(rows: np.ndarray) -> float:
 
 def test_judging_is_cheap() -> None:
     """The limit is twice what a quiet machine needs, so that a busy one does not fail."""
-    brief, long = cost(lives(0.01, S // 2)), cost(lives(0.01, 9 * S))
-    print(f"a life: {brief:.3f} µs if brief, {long:.3f} µs if long")
-    assert brief < 0.25
-    assert long < 1.5
+    brief, long, slow = cost(lives(0.01, S // 2)), cost(lives(0.01, 9 * S)), slowness()
+    print(f"a life: {brief:.3f} µs if brief, {long:.3f} µs if long, where all takes {slow:.1f} times as long")
+    assert brief < 0.25 * slow
+    assert long < 1.5 * slow
 
 
 def test_explaining_is_cheap() -> None:
     """A flood of refused calls is written out, too."""
     rows = np.concatenate([row(CALLED, **got_reset(111))] * 1000)
     rows["verdict"] = verdicts.judge(rows, START + S, HZ, REASONS)
-    begin = time.thread_time()
-    told = verdicts.explain(rows, START + S, HZ, REASONS)
-    each = (time.thread_time() - begin) / len(rows) * 1e6
+    spent = []
+    for _ in range(3):
+        begin = time.thread_time()
+        told = verdicts.explain(rows, START + S, HZ, REASONS)
+        spent.append(time.thread_time() - begin)
+        assert {one.code for one in told} == {"refused"}
+    each = min(spent) / len(rows) * 1e6
     print(f"to explain one: {each:.0f} µs")
-    assert {one.code for one in told} == {"refused"}
-    assert each < 250
+    assert each < 250 * slowness()
