@@ -28,7 +28,7 @@ _FROM_HELP = {
     "live": "a recording in place of the kernel: the same as tcpwatch replay FILE",
     "events": "a recording in place of the kernel (- for standard input)",
     "record": "copy a recording (- for standard input): to redact it, to cut it into pieces",
-    "snapshot": "a recording in place of the kernel",
+    "snapshot": "a recording in place of the kernel (- for standard input: the last snapshot in it)",
     "serve": "a recording in place of the kernel (- for standard input), as fast as it was recorded",
 }
 _RING_MB = 32
@@ -101,11 +101,12 @@ def _add_options(parser: ArgumentParser, command: str) -> None:
         add(
             "recording", metavar="FILE", help="a recording" + (" (- for standard input)" if command == "export" else "")
         )
+        add("--netns", default="all", metavar="all|NAME", help="which network namespaces, as the recording names them")
     else:
         add("--netns", default="all", metavar="all|self|NAME|PATH", help="which network namespaces (default all)")
     if command in ("live", *_WHOLE, *_LINES):
         add("--from", dest="recording", default="", metavar="FILE", help=_FROM_HELP.get(command, _FROM_HELP["events"]))
-    if command not in ("snapshot", "export"):
+    if command != "export":
         add("--duration", type=_seconds, metavar="S", help="end after so many seconds")
     if command not in _WHOLE:
         add("-f", "--filter", metavar="EXPR", default="", help="show only what matches; see docs/filters.md")

@@ -34,6 +34,9 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (("events", "pid", "=", "1", "--count", "3", "or", "pid", "=", "2"), "events", "pid = 1 or pid = 2"),
         (("export", "f.tcpw", "--to", "csv", "-o", "out", "--", "pid", "=", "1"), "export", "pid = 1"),
         (("--web.listen-address", "life", "--group", "events", "serve"), "serve", ""),
+        (("snapshot", "--duration", "5s", "pid", "=", "1"), "snapshot", "pid = 1"),
+        (("replay", "f.tcpw", "--netns", "blue"), "replay", "netns = blue"),
+        (("export", "f.tcpw", "--to", "csv", "-o", "out", "--netns", "blue"), "export", "netns = blue"),
     ],
 )
 def test_the_command_may_stand_anywhere_and_live_is_the_default(

@@ -5,6 +5,8 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy.ma  # noqa: F401 - np.unique() would load it later, when clients may have taken all descriptors
+
 from tcpwatch import __version__, words
 from tcpwatch.commands import sources
 from tcpwatch.commands.ending import Ending

@@ -2,7 +2,8 @@
 
 import sys
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from tcpwatch.commands import sources
 from tcpwatch.commands.ending import Ending
@@ -19,10 +20,24 @@ if TYPE_CHECKING:
 def run(options: Namespace, expression: str, wanted: "Filter | None") -> int:
     if options.at and not options.recording:
         raise UsageError("--at chooses a moment of a recording", "add --from FILE")
-    ending = Ending()
-    writer = Writer("snapshot", options.format, sys.stdout.buffer, wanted, options.count)
+    ending = Ending(options.duration, recorded=bool(options.recording))
     if options.recording:
-        return _recorded(sources.recorded(options.recording), options.at, ending, writer)
+        from tcpwatch.recording.reader import Recording
+
+        source = sources.recorded(options.recording)
+        ending.governs(source)
+        show = _recorded if isinstance(source.recording, Recording) else _piped
+        return show(source, options, wanted)
+    return _live(options, ending, wanted)
+
+
+def _writer(options: Namespace, out: BinaryIO, wanted: "Filter | None") -> Writer:
+    writer = Writer("snapshot", options.format, out, wanted, options.count)
+    writer.header()
+    return writer
+
+
+def _live(options: Namespace, ending: Ending, wanted: "Filter | None") -> int:
     from tcpwatch.kernel.source import Pace
 
     source = sources.watched(options, wanted, Pace(tick=0.02, share=1.0), time_wait=True)
@@ -32,29 +47,24 @@ def run(options: Namespace, expression: str, wanted: "Filter | None") -> int:
         raise KernelLacks("this kernel does not let us list its sockets", "see tcpwatch doctor")
     tracker = Tracker()
     try:
-        writer.header()
+        writer = _writer(options, sys.stdout.buffer, wanted)
         for frame in source.frames():
             writer.write(tracker.fold(frame))
-            if frame.snapshot is not None:
+            if frame.snapshot is not None or ending.due(frame):
                 break
     finally:
         source.close()
     return 0
 
 
-def _recorded(source: "RecordedSource", at: str, ending: Ending, writer: Writer) -> int:
+def _recorded(source: "RecordedSource", options: Namespace, wanted: "Filter | None") -> int:
     """The last snapshot up to the moment; without one, the last of all."""
-    from tcpwatch.recording.reader import Recording
-
-    ending.governs(source)
-    recording = source.recording
-    if not isinstance(recording, Recording):
-        raise UsageError("a snapshot cannot be looked for in a pipe", "save it to a file first")
+    recording = cast("Recording", source.recording)
     try:
-        until_ns = _moment(recording, at) if at else recording.end_ns
+        until_ns = _moment(recording, options.at) if options.at else recording.end_ns
         segment, place = _last_snapshot(recording, until_ns)
         tracker = Tracker()
-        writer.header()
+        writer = _writer(options, sys.stdout.buffer, wanted)
         for number, frame in enumerate(recording.frames(segment)):
             step = tracker.fold(frame)
             if number == place:
@@ -62,6 +72,23 @@ def _recorded(source: "RecordedSource", at: str, ending: Ending, writer: Writer)
                 break
     finally:
         source.close()
+    return sources.admit_gaps(source)
+
+
+def _piped(source: "RecordedSource", options: Namespace, wanted: "Filter | None") -> int:
+    """The last of all. Which one that is shows only at the end, when the tracker has gone on: each is written down."""
+    if options.at:
+        raise UsageError("a moment cannot be looked for in a pipe", "save it to a file first")
+    tracker, said = Tracker(), None
+    for frame in source.frames():
+        step = tracker.fold(frame)
+        if frame.snapshot is not None:
+            said = BytesIO()
+            _writer(options, said, wanted).write(step)
+    if said is None:
+        raise BadInput("what came through the pipe has no snapshot", "its events are there: see tcpwatch events --from")
+    sys.stdout.buffer.write(said.getbuffer())
+    sys.stdout.buffer.flush()
     return sources.admit_gaps(source)
 
 

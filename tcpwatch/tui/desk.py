@@ -32,7 +32,6 @@ class Desk(Place):
         Binding("S", "turn", "turn the sort", show=False),
         Binding("t", "closed", "show closed", show=False),
         Binding("e", "export", "export", show=False),
-        Binding("r", "record", "record", show=False),
         *(Binding(str(i + 1), f"open({i})", name, show=False) for i, (name, _) in enumerate(VIEWS)),
     ]
 
@@ -74,6 +73,9 @@ class Desk(Place):
 
     async def open_page(self, number: int) -> None:
         """Put one of the views on the screen; it is built when it is first asked for."""
+        if not self.body.is_attached:  # a key that came before the screen was composed
+            self.call_later(self.open_page, number)
+            return
         if number not in self.pages:
             self.pages[number] = VIEWS[number][1]()
             await self.body.mount(self.pages[number])
@@ -111,13 +113,6 @@ class Desk(Place):
             self.tell(self.app.export(shown.view, shown.order, self.app.expression))
         except (TcpwatchError, OSError) as error:
             self.tell(f"not exported: {error}", "bad")
-
-    def action_record(self) -> None:
-        try:
-            self.tell(self.app.toggle_recording())
-        except (TcpwatchError, OSError) as error:
-            self.tell(f"not recorded: {error}", "bad")
-        self.pulse.refresh()
 
     def action_filter(self) -> None:
         self.bar.open(self.app.expression)

@@ -14,6 +14,7 @@ from tcpwatch.tui.curves import Curves
 from tcpwatch.tui.lines import Line, Lines, beside, cropped
 from tcpwatch.tui.place import Place
 from tcpwatch.tui.status import Status
+from tcpwatch.tui.views import VIEWS
 
 if TYPE_CHECKING:
     from tcpwatch.tui.app import TcpwatchApp
@@ -25,7 +26,12 @@ _HINTS = (("Esc", "back"), ("j k", "scroll"), ("Space", "pause"), ("?", "help"),
 
 
 class Detail(Place):
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,backspace", "back", "back", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,backspace", "back", "back", show=False),
+        Binding("tab", "step(1)", "next view", show=False),
+        Binding("shift+tab", "step(-1)", "previous view", show=False),
+        *(Binding(str(i + 1), f"open({i})", name, show=False) for i, (name, _) in enumerate(VIEWS)),
+    ]
 
     app: "TcpwatchApp"
 
@@ -56,6 +62,14 @@ class Detail(Place):
 
     def action_back(self) -> None:
         self.app.look_away()
+
+    async def action_open(self, number: int) -> None:
+        self.app.look_away()
+        await self.app.desk.action_open(number)
+
+    async def action_step(self, by: int) -> None:
+        self.app.look_away()
+        await self.app.desk.action_step(by)
 
 
 def _waiting(view: View, key: Key) -> list[Line]:

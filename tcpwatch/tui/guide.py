@@ -26,7 +26,7 @@ _KEYS = (
     ("s  S", "sort by the next column / turn the direction; or click a title"),
     ("t", "show closed connections too, marked ×"),
     ("Space", "pause: the picture stands still, nothing is missed meanwhile"),
-    ("Tab  1-9", "the other views"),
+    ("Tab  1-9", "the other views, from details too"),
     ("r", "start or stop recording into a file here: ● REC with its time and size; quitting ends it well"),
     ("e", "write the connections shown to a file, as JSON lines"),
     ("Ctrl-P", "commands: themes, light and dark"),

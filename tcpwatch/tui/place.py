@@ -1,16 +1,17 @@
-"""What all screens have in common: below the smallest size that can be laid out they say so, and nothing else; and the
-transport of a replay."""
+"""What all screens have in common: below the smallest size that can be laid out they say so, and nothing else; the
+transport of a replay; and the key that records."""
 
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.actions import SkipAction
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tcpwatch.errors import TcpwatchError
 from tcpwatch.tui import transport
 from tcpwatch.tui.columns import Role
 from tcpwatch.tui.lines import Line, strip
@@ -49,7 +50,10 @@ class Place(Screen[None]):
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (LEAST_WIDTH, "-broad")]  # noqa: RUF012 - Textual declares the type
     VERTICAL_BREAKPOINTS = [(0, "-low"), (LEAST_HEIGHT, "-high")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = transport.BINDINGS
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *transport.BINDINGS,
+        Binding("r", "record", "record", show=False),
+    ]
 
     app: "TcpwatchApp"
     bar_below: transport.TransportBar | None = None
@@ -71,6 +75,13 @@ class Place(Screen[None]):
         if self.bar_below is None:
             raise SkipAction
         self.bar_below.obey(wish, amount)
+
+    def action_record(self) -> None:
+        try:
+            self.app.tell(self.app.toggle_recording())
+        except (TcpwatchError, OSError) as error:
+            self.app.tell(f"not recorded: {error}", "bad")
+        self.app.desk.pulse.refresh()
 
     def tell(self, text: str, role: Role = "bright", seconds: float = MESSAGE_SECONDS) -> None:
         """Something the user should read, in the last line but the transport's."""

@@ -22,12 +22,13 @@ class Moving(picture.Still):
         self._all = self._rows
         self._rows = self._all[:count]
         self._view = None if died == "--die-early" else picture.view(self._rows)
+        self._shown = 0
         threading.Thread(target=self._move, daemon=True).start()
 
     def _move(self) -> None:
         chance = np.random.default_rng(1)
         while not self._over.wait(1.0):
-            if self._died.startswith("--die"):
+            if self._died == "--die-early" or (self._died == "--die" and self._shown > 1):
                 self.die(KernelLacks("the ring is gone", "start again"))
                 return
             newer = self._all[self.seconds % 1000 :][: self._count].copy()
@@ -38,6 +39,7 @@ class Moving(picture.Still):
     def latest(self) -> View | None:
         if self._died == "--raise" and self.seconds:
             raise RuntimeError("a fault in the feed")
+        self._shown += 1  # the one before is on the screen by now
         return super().latest()
 
     def stop(self) -> None:

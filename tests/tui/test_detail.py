@@ -41,7 +41,7 @@ async def page(h: Hand, focus: Focus) -> str:
     if not isinstance(h.app.screen, Detail):
         h.app.look_at(KEY)
     h.feed.put(picture.view(ROWS, focus=focus))
-    await h.pilot.pause()
+    await h.settle()
     assert isinstance(h.app.screen, Detail)
     return "\n".join("".join(text for text, _ in line) for line in h.app.screen.lines.lines)
 
@@ -58,7 +58,7 @@ async def test_what_matters_is_on_the_first_screen(size: tuple[int, int], words:
     """Without scrolling; the larger the screen, the more of it."""
     async with hand(ROWS, size=size) as h:
         h.app.look_at(KEY)
-        await h.pilot.pause()
+        await h.settle()
         seen = h.text()
         assert [word for word in words if word not in seen] == []
 

@@ -44,7 +44,7 @@ def view(*findings: Finding, seconds: int = 0) -> View:
 
 async def shown(h: Hand, now: View) -> None:
     h.feed.put(now)
-    await h.pilot.pause()
+    await h.settle()
 
 
 async def test_health_is_what_the_program_opens_with_unless_it_is_given_a_filter() -> None:
@@ -118,7 +118,7 @@ async def test_enter_leads_to_the_connections_concerned() -> None:
     async with hand(rows, page="Health") as h:
         await shown(h, replace(picture.view(rows), findings=(finding("refused", lead=lead),)))
         await h.press("enter")
-        await h.pilot.pause()
+        await h.settle()
         assert "[2 Connections]" in h.lines()[0]
         assert sorted(h.order()) == [0, 1, 2]
         assert "The refused of nginx :443" in h.lines()[3]
@@ -134,7 +134,7 @@ async def test_enter_leads_to_the_line_of_a_listener() -> None:
     async with hand(ROWS, page="Health") as h:
         await shown(h, view(finding("accept_queue_full", lead=Lead("listeners", row=key))))
         await h.press("enter")
-        await h.pilot.pause()
+        await h.settle()
         assert "[3 Listeners]" in h.lines()[0]
         assert h.cookie() == key[1]
 
@@ -144,7 +144,7 @@ async def test_enter_on_a_blindness_shows_the_probes() -> None:
     async with hand(ROWS, page="Health") as h:
         await shown(h, view(finding("hooks_refused", LOW, lead=Lead("probes"))))
         await h.press("enter")
-        await h.pilot.pause()
+        await h.settle()
         assert "KEYS" in h.text()
 
 

@@ -56,7 +56,7 @@ def view() -> View:
 
 async def open_idle(h: Hand, shown: View) -> None:
     h.feed.put(shown)
-    await h.pilot.pause()
+    await h.settle()
     await h.press(DIGIT)
 
 

@@ -16,6 +16,7 @@ from tcpwatch.tracker.view import View
 from tcpwatch.tui.app import TcpwatchApp
 from tcpwatch.tui.detail import Detail
 from tcpwatch.tui.lines import Lines
+from tests.yardstick import slowness
 
 from . import picture
 from .hand import hand
@@ -125,18 +126,18 @@ async def test_a_click_on_a_title_sorts_and_another_turns() -> None:
     """The mouse does what s and S do."""
     async with hand(ROWS) as h:
         x = h.lines()[3].index("RTT")
-        await h.pilot.click(offset=(x, 3))
+        await h.click(x, 3)
         assert (h.page.wish.sort, h.page.wish.descending) == ("rtt", True)
-        await h.pilot.click(offset=(x, 3))
+        await h.click(x, 3)
         assert (h.page.wish.sort, h.page.wish.descending) == ("rtt", False)
 
 
 async def test_a_click_on_a_line_moves_there_and_a_second_opens_it() -> None:
     """As in any list."""
     async with hand(ROWS) as h:
-        await h.pilot.click(offset=(20, 10))
+        await h.click(20, 10)
         assert h.table.cursor == 6
-        await h.pilot.click(offset=(20, 10), times=2)
+        await h.click(20, 10, times=2)
         assert isinstance(h.app.screen, Detail)
 
 
@@ -145,7 +146,7 @@ async def test_the_wheel_takes_the_cursor_along() -> None:
     async with hand(ROWS) as h:
         for _ in range(9):
             await h.pilot._post_mouse_events([MouseScrollDown], None, (20, 10))
-        await h.pilot.pause()
+        await h.settle()
         assert 0 <= h.screen_line() < h.table.size.height
         assert h.table.scroll_y > 0
 
@@ -248,7 +249,7 @@ async def test_details_of_a_connection_without_history_say_so() -> None:
     async with hand(ROWS) as h:
         await h.press("enter")
         h.feed.put(picture.view(ROWS, seconds=1))
-        await h.pilot.pause()
+        await h.settle()
         assert "its history comes with the next picture" in h.text()
         assert "SYN_SENT" in h.lines()[0]
         await h.next(ROWS[ROWS["cookie"] == 0])
@@ -272,7 +273,7 @@ async def test_details_opened_while_paused_have_their_history() -> None:
     """The picture stands still; the one connection asked for is told of nevertheless."""
     async with hand(ROWS) as h:
         await h.press("space", "enter")
-        await h.pilot.pause()
+        await h.settle()
         assert "HANDSHAKE" in h.text()
         assert "PAUSED" in h.text()
 
@@ -336,7 +337,7 @@ async def test_events_follow_until_the_cursor_is_moved() -> None:
         object.__setattr__(grown, "events", np.concatenate([grown.events, more])[10:])
         object.__setattr__(grown, "events_total", view.events_total + 10)
         h.feed.put(grown)
-        await h.pilot.pause()
+        await h.settle()
         shown = h.table.shown
         assert shown is not None
         assert shown.view.events[h.order()[h.table.cursor]]["time_ns"] == held
@@ -365,7 +366,7 @@ async def test_a_missing_probe_and_lost_events_are_said_on_the_first_screen() ->
     """Numbers that are too low must not look like numbers."""
     async with hand(ROWS) as h:
         h.feed.put(picture.view(ROWS, missing=1, lost=1_204))
-        await h.pilot.pause()
+        await h.settle()
         assert "▲ 4/5 probes" in h.text()
         assert "lost ▲ 1.2 K" in h.text()
 
@@ -376,7 +377,7 @@ async def test_a_refused_hook_on_a_function_is_no_alarm() -> None:
     async with hand(ROWS) as h:
         view = picture.view(ROWS)
         h.feed.put(replace(view, probes=(*view.probes, refused)))
-        await h.pilot.pause()
+        await h.settle()
         assert "✓ 5/6 probes" in h.text()
 
 
@@ -438,7 +439,7 @@ async def test_a_dead_source_leaves_the_last_picture_and_says_why() -> None:
     """One can still read what was there."""
     async with hand(ROWS) as h:
         h.feed.die(KernelLacks("the ring is gone"))
-        await h.pilot.pause()
+        await h.settle()
         assert "the source ended: the ring is gone" in h.text()
         await h.press("j")
         assert h.table.cursor == 1
@@ -448,7 +449,8 @@ async def test_a_dead_source_leaves_the_last_picture_and_says_why() -> None:
 async def test_q_and_ctrl_c_quit_also_from_the_details(key: str) -> None:
     """Without a question."""
     async with hand(ROWS) as h:
-        await h.press("enter", key)
+        await h.press("enter")
+        await h.quit(key)
         assert not h.app.is_running
 
 
@@ -459,13 +461,14 @@ async def test_an_empty_machine_is_an_empty_table() -> None:
         assert "0 connections" in h.text()
 
 
+@pytest.mark.usefixtures("undisturbed")
 async def test_keys_are_quick_with_a_hundred_thousand_connections() -> None:
-    """The bound is generous, for slow machines; a terminal measures 5 to 50 ms."""
+    """Of this thread's CPU time, as others may want the CPUs. The bound is generous; a terminal measures 5 to 50 ms."""
     async with hand(picture.connections(100_000), size=(200, 50)) as h:
         took = {}
         for key in ("j", "pagedown", "G", "g", "s", "S", "t", "3", "2"):
-            begin = time.perf_counter()
+            begin = time.thread_time()
             await h.press(key)
-            took[key] = time.perf_counter() - begin
-        assert max(took.values()) < 1.0, took
+            took[key] = time.thread_time() - begin
+        assert max(took.values()) < 1.0 * slowness(), took
         assert len(h.order()) > 80_000

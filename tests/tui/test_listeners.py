@@ -63,7 +63,7 @@ def view() -> View:
 
 async def shown(h: Hand, view: View) -> None:
     h.feed.put(view)
-    await h.pilot.pause()
+    await h.settle()
     await h.press("3")
 
 
@@ -96,10 +96,10 @@ async def test_any_column_sorts(view: View) -> None:
     async with hand(view.connections, size=(160, 30)) as h:
         await shown(h, view)
         h.page.sort("cookies", True)
-        await h.pilot.pause()
+        await h.settle()
         assert h.cookie() == FLOODED
         h.page.sort("drops", True)
-        await h.pilot.pause()
+        await h.settle()
         assert "10.0.0.7:443 " in h.lines()[5]
 
 
@@ -172,10 +172,10 @@ async def test_the_details_say_why_and_what_to_do(view: View, size: tuple[int, i
         await shown(h, view)
         await h.press("enter")
         h.feed.put(view)
-        await h.pilot.pause()
+        await h.settle()
         top = h.text()
         await h.press("G")
-        await h.pilot.pause()
+        await h.settle()
         bottom = h.text()
     assert "slow accept" in top
     assert "9 wait, of 8 allowed" in " ".join(top.split())
@@ -189,7 +189,7 @@ async def test_events_of_listeners_are_in_the_stream(view: View) -> None:
     """With how many there were; where no listener can be named, there is no address."""
     async with hand(view.connections, size=(160, 30)) as h:
         h.feed.put(view)
-        await h.pilot.pause()
+        await h.settle()
         while "Events]" not in h.lines()[0]:
             await h.press("shift+tab")
         assert "✕" in h.text()

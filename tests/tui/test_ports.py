@@ -60,7 +60,7 @@ def with_ports(rows: np.ndarray, **measures: float) -> View:
 
 async def open_ports(h: Hand, view: View) -> None:
     h.feed.put(view)
-    await h.pilot.pause()
+    await h.settle()
     await h.press(DIGIT)
 
 
@@ -128,7 +128,7 @@ async def test_enter_leads_to_the_connections_behind_a_line() -> None:
     async with hand(view.connections) as h:
         await open_ports(h, view)
         await h.press("enter")
-        await h.pilot.pause()
+        await h.settle()
         assert " Connections]" in h.lines()[0]
         assert h.app.expression == "dst 10.0.3.5:5432 and src 10.0.0.7"
         assert len(h.order()) == 23

@@ -61,7 +61,7 @@ async def test_an_error_message_cannot_write_escapes() -> None:
     """The source's last words are somebody else's text."""
     async with hand(picture.connections(23)) as h:
         h.feed.die(ValueError("\x1b[31mboom [/x]"))
-        await h.pilot.pause()
+        await h.settle()
         assert "ValueError: ?[31mboom [/x]" in h.text()
 
 
@@ -98,7 +98,7 @@ async def test_every_theme_can_be_chosen_while_it_runs(theme: str) -> None:
     """And the light one is light."""
     async with hand(picture.connections(997)) as h:
         h.app.theme = theme
-        await h.pilot.pause()
+        await h.settle()
         assert "ESTABLISHED" in h.text()
         if theme == "tcpwatch-light":
             background = h.strips()[6]._segments[0].style

@@ -55,12 +55,12 @@ async def test_too_small_a_terminal_gets_one_clear_message(size: tuple[int, int]
     """The size needed and the size there is; on growing the table is back, with its cursor."""
     async with hand(ROWS) as h:
         await h.press("j", "j")
-        await h.pilot.resize_terminal(*size)
+        await h.resize(*size)
         if size[0] >= 40:
             assert "terminal too small" in h.text()
             assert f"needs 80x24, has {size[0]}x{size[1]}" in h.text()
         assert "REMOTE" not in h.text()
-        await h.pilot.resize_terminal(80, 24)
+        await h.resize(80, 24)
         assert "too small" not in h.text()
         assert "REMOTE" in h.text()
         assert h.table.cursor == 2
@@ -72,6 +72,6 @@ async def test_details_say_so_too_when_there_is_no_room() -> None:
     """All screens share the rule."""
     async with hand(ROWS) as h:
         await h.press("enter")
-        await h.pilot.resize_terminal(60, 20)
+        await h.resize(60, 20)
         assert "needs 80x24" in h.text()
         assert "verdict" not in h.text()

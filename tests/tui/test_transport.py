@@ -24,10 +24,9 @@ from tests.replay import town
 from tests.replay.town import unix
 
 from . import picture
-from .hand import hand
+from .hand import DEADLINE_S, hand, settled
 
 pytestmark = pytest.mark.asyncio
-DEADLINE_S = 60.0
 
 
 class Replayed:
@@ -37,13 +36,16 @@ class Replayed:
         self.app, self.player, self.pilot = app, player, pilot
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
+        for key in keys:
+            await self.pilot.press(key)
+            await settled(self.pilot)
 
     async def until(self, seen: Callable[[], bool]) -> None:
         ends = time.monotonic() + DEADLINE_S
         while not seen():
             assert time.monotonic() < ends, self.text()
             await self.pilot.pause(0.02)
+        await settled(self.pilot)
 
     async def settled(self) -> None:
         """What the player shows is on the screen."""
@@ -84,6 +86,11 @@ async def replayed(
     finally:
         player.stop()
     assert player.error is None
+
+
+@pytest.fixture(autouse=True)
+def any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    town.on_any_machine(monkeypatch)
 
 
 @pytest.fixture
@@ -260,6 +267,7 @@ async def test_a_click_goes_there(path: Path) -> None:
         first = min(bar.index(sign) for sign in "┃━─" if sign in bar)
         last = max(bar.rindex(sign) for sign in "┃━─▲" if sign in bar)
         await on.pilot.click(offset=((first + last) // 2, 39))
+        await settled(on.pilot)
         await on.until(lambda: on.second() == pytest.approx(15, abs=1))
 
 
