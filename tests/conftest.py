@@ -1,4 +1,5 @@
-"""What holds for every test: in CI nothing is skipped, and nothing is written into the tree."""
+"""What holds for every test: in CI nothing is skipped, nothing is written into the tree, and what a test was kept from
+seeing is no fault of what it tests."""
 
 import gc
 import os
@@ -7,9 +8,12 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 from hypothesis import HealthCheck, configuration, settings
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+PLAYED_AGAIN = "played_again"
+LOOK_AT_THE_KERNEL = ("kernel", "loaders")  # rooms of which every test is marked so
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,6 +24,30 @@ def pytest_configure(config: pytest.Config) -> None:
     # A machine that is slow for a moment is no fault of what is tested; what has to be fast has a test that times it
     settings.register_profile("tcpwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("tcpwatch")
+    config.addinivalue_line("markers", f"{PLAYED_AGAIN}: where it failed and could not see what happened (again.py)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name in LOOK_AT_THE_KERNEL:
+            item.add_marker(PLAYED_AGAIN)
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    if item.get_closest_marker(PLAYED_AGAIN) is None:
+        return None
+    from tests import again
+
+    reporter = item.config.pluginmanager.get_plugin("terminalreporter")
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reports = again.played(
+        lambda: runtestprotocol(item, log=False, nextitem=nextitem),
+        lambda why: reporter and reporter.write_line(f"\n{item.nodeid}: {why}"),
+    )
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

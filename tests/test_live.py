@@ -16,6 +16,7 @@ from tcpwatch.tracker.tracker import Tracker
 
 HOST = Host("h", "6.18", "boot", 250, 1, 1_000_000_000_000)
 SECOND = 1_000_000_000
+PATIENCE_S = 60
 
 
 def frame(second: float, *states: tuple[int, int, int], final: bool = False) -> Frame:
@@ -44,7 +45,7 @@ class Watched:
 
     def run(self) -> None:
         self.session.start()
-        self.session._thread.join(10)
+        self.session._thread.join(PATIENCE_S)
         assert not self.session._thread.is_alive()
 
 
@@ -73,7 +74,7 @@ def test_every_step_is_followed_before_it_is_drawn() -> None:
     session = Session(source, Tracker(), follow=follow, timed=seconds.append)
     session.set_listener(drawn)
     session.start()
-    session._thread.join(10)
+    session._thread.join(PATIENCE_S)
     assert session.error is None
     assert [one[:2] for one in happened] == [("step", 10), ("view", 10), ("step", 10), ("step", 11), ("view", 11)]
     assert {thread for *_, thread in happened} == {session._thread.ident}
@@ -99,7 +100,7 @@ def test_a_follower_that_fails_ends_the_session() -> None:
     told = threading.Event()
     session.set_listener(told.set)
     session.start()
-    assert told.wait(10)
+    assert told.wait(PATIENCE_S)
     session.stop()
     assert isinstance(session.error, ValueError)
 
@@ -146,7 +147,7 @@ def test_stop_ends_the_thread() -> None:
 
     watched = Watched(ScriptedSource(frames()))
     watched.session.start()
-    assert watched.told.wait(10)
+    assert watched.told.wait(PATIENCE_S)
     watched.session.stop()
     watched.session.stop()
     assert not watched.session._thread.is_alive()

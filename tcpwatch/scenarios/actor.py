@@ -18,7 +18,7 @@ from tcpwatch.errors import TcpwatchError
 from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace
 
 SCRIPT = Path(__file__).with_name("party.py")
-STEP_S = 60.0  # no step takes longer
+STEP_S = 150.0  # no step takes longer
 _GLANCE_S = 0.1
 
 

@@ -7,12 +7,13 @@ from tcpwatch.scenarios.scenario import Play, Scenario
 from tcpwatch.scenarios.stage import End, Stage
 
 _BYTES = 600_000
+_MORE_BYTES = 1_000_000  # of which chance spares no connection, however low the share that gets lost
 _WIDE, _FAST = 400, 10**9  # segments; bytes a second
 _PAYLOAD_ONLY = "meta l4proto tcp meta length > 500 numgen random mod 100"
 _LOSSY: Mapping[End, str] = {"client": "lossy_path"}
 
 
-def _transfer(stage: Stage, count: int, size: int = _BYTES) -> None:
+def _transfer(stage: Stage, count: int, size: int) -> None:
     stage.server.ask("drain")
     stage.client.do("pour", sizes=[size] * count)
     stage.scene("trouble")
@@ -23,13 +24,13 @@ def _transfer(stage: Stage, count: int, size: int = _BYTES) -> None:
     stage.client.do("close")
 
 
-def _lossy(percent: int, algorithm: str = "") -> Play:
+def _lossy(percent: int, size: int, algorithm: str = "") -> Play:
     def play(stage: Stage, count: int) -> None:
         options = {"TCP_CONGESTION": algorithm} if algorithm else {}
         stage.listen()
         stage.dial(count, "client", **options)
         stage.server.room.nft("input", f"{_PAYLOAD_ONLY} < {percent} counter drop")
-        _transfer(stage, count)
+        _transfer(stage, count, size)
         stage.numbers["dropped"] = stage.server.room.dropped()
 
     return play
@@ -57,7 +58,7 @@ def _send_buffer(stage: Stage, count: int) -> None:
     room.run("ip", "route", "add", stage.server.room.address, *wide)
     stage.listen()
     stage.dial(count, "client", SO_SNDBUF=16384, SO_MAX_PACING_RATE=_FAST, TCP_CONGESTION="cubic")
-    _transfer(stage, count, 1_000_000)
+    _transfer(stage, count, _MORE_BYTES)
 
 
 def _application(stage: Stage, count: int) -> None:
@@ -76,7 +77,7 @@ SCENARIOS = (
     Scenario(
         name="lossy_path",
         line="Eight of a hundred segments get lost on the way.",
-        play=_lossy(8),
+        play=_lossy(8, _BYTES),
         verdicts=_LOSSY,
         standing=_LOSSY,
         seconds=1.0,
@@ -87,10 +88,10 @@ SCENARIOS = (
     Scenario(
         name="lossy_path_cubic",
         line="CUBIC takes every loss for congestion: 5 % of loss over 20 ms slow it down.",
-        play=_lossy(5, "cubic"),
+        play=_lossy(5, _MORE_BYTES, "cubic"),
         verdicts=_LOSSY,
         standing=_LOSSY,
-        seconds=2.6,
+        seconds=4.2,
         quiet=False,
         wire="cable",
         delay_s=0.01,
@@ -99,10 +100,10 @@ SCENARIOS = (
     Scenario(
         name="lossy_path_bbr",
         line="BBR measures the path's rate in place of its losses: the same path, much faster.",
-        play=_lossy(5, "bbr"),
+        play=_lossy(5, _MORE_BYTES, "bbr"),
         verdicts=_LOSSY,
         standing=_LOSSY,
-        seconds=1.0,
+        seconds=1.6,
         quiet=False,
         wire="cable",
         delay_s=0.01,

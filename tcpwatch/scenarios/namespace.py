@@ -10,7 +10,7 @@ from typing import Self
 
 from tcpwatch.errors import TcpwatchError
 
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 
 # A namespace under a name outlives whoever made it. So a shell makes it, waits until it is let go of (its stdin ends,
 # also when the other end is killed), then ends what runs inside and removes it. Signals of a terminal don't reach it.
@@ -22,7 +22,7 @@ read -r _
 ip netns exec "$1" sysctl -q -w net.ipv4.tcp_orphan_retries=1
 tries=0
 while pids=$(ip netns pids "$1") && [ "$pids" ] && [ $tries -lt 500 ]; do
-    kill -KILL $pids
+    kill -KILL $pids 2>/dev/null # one may have ended by itself
     tries=$((tries + 1))
     sleep 0.01
 done
@@ -101,6 +101,11 @@ class Namespace:
         chain = f"chain c {{\ntype filter hook {hook} priority 0\n{rules}\n}}" if rules else ""
         table = f"table inet tw {{\n{sets}\n{chain}\n}}"
         self.run("nft", "-f", "-", text=f"table inet tw\ndelete table inet tw\n{table}\n")
+
+    def counted(self, name: str) -> int:
+        """What the kernel counts in here, by its name in /proc/net/netstat under TcpExt."""
+        names, values = (line.split() for line in self.run("grep", "^TcpExt:", "/proc/net/netstat").splitlines())
+        return int(values[names.index(name)])
 
     def dropped(self) -> int:
         """Packets the rule's `counter` has counted."""

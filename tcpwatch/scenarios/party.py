@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 TCP_REPAIR = 19  # linux/tcp.h; Python has no name for it
 NUMBERS = {"SO_MAX_PACING_RATE": 47}  # asm-generic/socket.h; nor for these
 

@@ -6,6 +6,7 @@ from tcpwatch.scenarios.stage import Stage
 
 _RETRIES = 4  # sent again after 0.2, 0.6, 1.4 and 3 s, given up after 6.2
 _THREE_TIMES_S = 2.0
+_DELAYED_ACK_S = 0.3  # by then it has come, and all is said
 _PROBES, _TWO_PROBES_S = 6, 2.6  # a second apart
 _STALLED_S, _PATIENCE_MS = 3.8, 8000
 _AS_LONG_AS_LOOKED_AT = 100  # probes
@@ -34,6 +35,7 @@ def _keepalive(stage: Stage, count: int) -> None:
     stage.listen()
     stage.dial(count, "client", TCP_KEEPIDLE=1, TCP_KEEPINTVL=1, TCP_KEEPCNT=_AS_LONG_AS_LOOKED_AT)
     converse(stage, count)
+    stage.wait(_DELAYED_ACK_S)
     _vanish(stage)
     stage.client.do("set", options={"SO_KEEPALIVE": 1})
     stage.wait(_TWO_PROBES_S)
@@ -87,7 +89,7 @@ SCENARIOS = (
         play=_keepalive,
         verdicts={"client": "timed_out_keepalive"},
         standing={"client": "unacknowledged"},
-        seconds=7.2,
+        seconds=7.5,
     ),
     Scenario(
         name="stalled_zero_window",

@@ -20,7 +20,7 @@ Wire = Literal["veth", "cable", "firewall"]
 Audience = Callable[[str, "Stage"], None]
 
 PORT = 8080
-_NEAR_S = 0.001
+_NEAR_S = 0.01
 _GLANCE_S = 0.1
 
 _networks = itertools.count(2)

@@ -23,6 +23,7 @@ from tcpwatch.scenarios.show import check
 from tcpwatch.scenarios.talk import CONNECTIONS, Talk
 from tcpwatch.tracker.tracker import Tracker
 
+PLAYS = 3  # at the most
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -63,28 +64,38 @@ class Recorder(threading.Thread):
         with self._changed:
             assert self._changed.wait_for(lambda: wanted(self), DEADLINE_S), (self.lives, self.seen)
 
-    def end(self) -> None:
+    def end(self) -> int:
+        """How many events the kernel hid."""
         self._source.stop()
         self.join()
+        return self._source.programs.interrupted
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Talk, int, int, Ask]]:
-    """What was talked, by whom (pids), and the tables."""
-    directory = tmp_path_factory.mktemp("real")
-    with Namespace() as room, Actor(room, b"tw-client") as client, Actor(room, b"tw-server") as server:
-        recorder = Recorder(room, directory / "session")
-        recorder.start()
-        try:
-            talk = Talk(client, server)
-            talk.open()
-            talk.exchange()
-            recorder.until(lambda one: one.seen >= 2 * CONNECTIONS)
-            talk.hang_up(client)
-            recorder.until(lambda one: one.lives >= 2 * CONNECTIONS)
-        finally:
-            recorder.end()
-        pids = client.pid, server.pid
+    """What was talked, by whom (pids), and the tables. Once more where the kernel hid an event of it."""
+    for left in reversed(range(PLAYS)):
+        directory = tmp_path_factory.mktemp("real")
+        with Namespace() as room, Actor(room, b"tw-client") as client, Actor(room, b"tw-server") as server:
+            recorder = Recorder(room, directory / "session")
+            recorder.start()
+            fault: AssertionError | None = None
+            try:
+                talk = Talk(client, server)
+                talk.open()
+                talk.exchange()
+                recorder.until(lambda one: one.seen >= 2 * CONNECTIONS)
+                talk.hang_up(client)
+                recorder.until(lambda one: one.lives >= 2 * CONNECTIONS)
+            except AssertionError as error:
+                fault = error
+            finally:
+                missed = recorder.end()
+            pids = client.pid, server.pid
+        if fault is not None and not (missed and left):
+            raise fault
+        if not missed:
+            break
     source = open_recording(directory / "session")
     export(source, "parquet", str(directory))
     source.close()

@@ -9,6 +9,7 @@ import pytest
 
 from tcpwatch.filter import Names, parse
 from tcpwatch.rows import CONNECTION
+from tests.yardstick import slowness
 
 pytestmark = pytest.mark.usefixtures("undisturbed")
 
@@ -39,11 +40,11 @@ def test_a_mask_of_many_rows_is_quick() -> None:
         read = parse(text)
         took = []
         for _ in range(5):
-            begun = time.perf_counter()
+            begun = time.thread_time()
             chosen = read.mask(rows, Names())
-            took.append(time.perf_counter() - begun)
+            took.append(time.thread_time() - begun)
         assert 0 < chosen.sum() < ROWS
-        assert min(took) < 0.05, text
+        assert min(took) < 0.05 * slowness(), text
 
 
 def test_no_filter_loads_no_parser() -> None:

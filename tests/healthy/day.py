@@ -21,7 +21,7 @@ from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace, join
 from tcpwatch.source import Source
 from tcpwatch.tracker.tracker import Tracker
 from tcpwatch.tracker.view import View
-from tcpwatch.verdicts import explain
+from tcpwatch.verdicts import CODES
 from tests.kernel.watch import Record, Watch
 from tests.kernel.witness import counters, skipped
 
@@ -71,7 +71,7 @@ def live_through() -> Day:
 def _work(near: Namespace, far: Namespace, at_hand: str, far_off: str, day: Day) -> None:
     """Two clients at a time: one at hand, one far off. at_hand, far_off: the servers' address by wire."""
     with ExitStack() as outliving, ExitStack() as serving:
-        for daemon in (daemons.nginx, daemons.redis, daemons.postgres):
+        for daemon in (daemons.nginx, daemons.redis, daemons.postgres):  # stopped the other way round, as in `outlive`
             serving.enter_context(daemon(far))
         outliving.enter_context(loads.held(near, "outlive", at_hand))
         with ExitStack() as pools, ThreadPoolExecutor(1) as beside:
@@ -140,7 +140,6 @@ def _note(day: Day, view: View) -> None:
     day.live.append(int((~ended).sum()))
     day.ended |= set(rows["verdict"][ended].tolist())
     day.findings += view.findings
-    ailing = rows[~ended & (rows["verdict"] != 0)]
-    now_ns = view.time_ns - view.host.realtime_offset_ns
-    for found in explain(ailing, now_ns, view.host.hz, view.host.reset_reasons) if len(ailing) else ():
-        day.ailing.append(f"{found.code}: {found.sentence} {found.evidence}")
+    for one in rows[~ended & (rows["verdict"] != 0)]:
+        ends = f"{one['comm']} {one['lport']} -> {one['rport']}"
+        day.ailing.append(f"{CODES[one['verdict']]}: {ends}, state {one['state']} for {one['state_ms']} ms")

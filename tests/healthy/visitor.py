@@ -12,7 +12,7 @@ from contextlib import suppress
 
 READY = b"Z\0\0\0\5I"  # ends each answer of postgres outside a transaction
 REQUEST = b"GET /page HTTP/1.1\r\nHost: healthy\r\n\r\n"
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 PIPELINED = 5  # nginx closes after as many, so nothing of ours is left unread
 
 
@@ -98,8 +98,8 @@ def postgres(address: str, count: int) -> None:
 
 
 def outlive(address: str, count: int) -> None:
-    """Idle clients of servers that are stopped: they read to the end of file and close, too."""
-    pool = [sock for join in (join_nginx, join_redis, join_postgres) for sock in join(address, count)]
+    """Idle clients of servers that are stopped, in this order: they read to the end of file and close, too."""
+    pool = [sock for join in (join_postgres, join_redis, join_nginx) for sock in join(address, count)]
     print("held", flush=True)
     for sock in pool:
         sock.settimeout(None)  # the servers live for as long as the whole day takes

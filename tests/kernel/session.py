@@ -1,6 +1,7 @@
 """How does a test look at what a screen would show? A session on the live kernel, without a terminal, whose views it
 waits for."""
 
+import os
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -12,8 +13,10 @@ from tcpwatch.live import Session
 from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace
 from tcpwatch.tracker.tracker import Tracker
 from tcpwatch.tracker.view import View
+from tests import again
 
 from . import watch
+from .witness import skipped
 
 
 class Screen:
@@ -24,13 +27,19 @@ class Screen:
         source = KernelSource(8 << 20, knobs, Pace(tick=0.05, snapshot=0.2, share=1.0), loader=watch.LOADER)
         tracker = Tracker(keep_closed=5000, history_bytes=1 << 20, keep_events=1000, nat_timeout_s=nat_timeout_s)
         self._session = Session(source, tracker)
+        self._skipped = skipped(os.getpid())
 
     def __enter__(self) -> Self:
         self._session.start()
-        self.until(lambda view: True)
+        try:
+            self.until(lambda view: True)
+        except BaseException:
+            self._session.stop()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        again.note_skipped(skipped(os.getpid()) - self._skipped)
         self._session.stop()
 
     def until(self, wanted: Callable[[View], bool], what: str = "") -> View:

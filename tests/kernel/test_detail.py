@@ -1,8 +1,10 @@
 """Does what is worked out for the details of one connection agree with what happened, and with `ss -tin`?"""
 
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -11,16 +13,18 @@ from tcpwatch.kernel.programs import Knobs
 from tcpwatch.kernel.source import KernelSource, Pace
 from tcpwatch.live import Session
 from tcpwatch.scenarios.actor import Actor
-from tcpwatch.scenarios.cable import Cable
+from tcpwatch.scenarios.cable import ACK, SYN, Cable
 from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace, join
 from tcpwatch.tracker import audit, ending, flow
 from tcpwatch.tracker.tracker import Tracker
 from tcpwatch.tracker.view import Focus, View
+from tests import again
 
-from .witness import End, Line, ss, ss_until
+from .witness import End, Line, skipped, ss, ss_until
 
 DELAY_S = 0.02
-CLOCK_MS = 20  # two readings of a clock of jiffies, on a busy machine
+CLOCK_MS = 20  # two readings of a clock of jiffies
+CLOCK_US = 1000  # the wall's clock against the kernel's
 HALF_S = 0.4
 
 
@@ -46,13 +50,15 @@ class Eye:
         with self._changed:
             self._changed.notify_all()
 
-    def look(self, room: Namespace, lport: int, rport: int, enough: Callable[[Focus], bool]) -> tuple[View, Focus]:
-        """The first picture of that connection which tells enough."""
+    def look(
+        self, room: Namespace, lport: int, rport: int, enough: Callable[[Focus], bool], after_ns: int = 0
+    ) -> tuple[View, Focus]:
+        """The first picture of that connection which tells enough. after_ns: its snapshot was begun later than that."""
         found: list[tuple[View, Focus]] = []
 
         def seen() -> bool:
             view = self._session.latest()
-            if view is None:
+            if view is None or view.snapshot is None or view.snapshot.begin_ns < after_ns:
                 return False
             rows = view.connections
             here = rows[(rows["lport"] == lport) & (rows["rport"] == rport) & (rows["netns"] == room.inode)]
@@ -69,14 +75,19 @@ class Eye:
         return found[0]
 
 
+def has_socket(focus: Focus) -> bool:
+    return focus.socket is not None
+
+
 class Pair:
     """A client and a server in namespaces of their own; the wire delays, or not."""
 
     def __init__(self, stack: ExitStack, eye: Eye, delay_s: float) -> None:
         self.eye = eye
         self.left, self.right = (stack.enter_context(Namespace()) for _ in range(2))
+        self.cable: Cable | None = None
         if delay_s:
-            stack.enter_context(Cable(self.left, self.right, delay_s))
+            self.cable = stack.enter_context(Cable(self.left, self.right, delay_s))
         else:
             join(self.left, self.right)
         self.client = stack.enter_context(Actor(self.left, b"tw-client"))
@@ -92,10 +103,14 @@ class Pair:
         self.client.do("send", sizes=[size])
         self.server.answer()
 
-    def at_client(self, enough: Callable[[Focus], bool] = lambda focus: focus.socket is not None) -> tuple[View, Focus]:
+    def at_client(self, enough: Callable[[Focus], bool] = has_socket) -> tuple[View, Focus]:
         return self.eye.look(self.left, self.near, self.port, enough)
 
-    def at_server(self, enough: Callable[[Focus], bool] = lambda focus: focus.socket is not None) -> tuple[View, Focus]:
+    def at_client_later(self) -> tuple[View, Focus]:
+        """A picture that is measured from now on."""
+        return self.eye.look(self.left, self.near, self.port, has_socket, time.monotonic_ns())
+
+    def at_server(self, enough: Callable[[Focus], bool] = has_socket) -> tuple[View, Focus]:
         return self.eye.look(self.right, self.port, self.near, enough)
 
     def line(self, end: str) -> Line:
@@ -112,18 +127,26 @@ def eye(machine: None) -> Iterator[Eye]:
         yield looking
 
 
+@contextmanager
+def pair(eye: Eye, delay_s: float) -> Iterator[Pair]:
+    before = skipped(os.getpid())
+    with ExitStack() as stack:
+        yield Pair(stack, eye, delay_s)
+    again.note_skipped(skipped(os.getpid()) - before)
+
+
 @pytest.fixture
 def near(eye: Eye) -> Iterator[Pair]:
     """Joined by a wire without delay."""
-    with ExitStack() as stack:
-        yield Pair(stack, eye, 0.0)
+    with pair(eye, 0.0) as both:
+        yield both
 
 
 @pytest.fixture
 def far(eye: Eye) -> Iterator[Pair]:
     """20 ms apart."""
-    with ExitStack() as stack:
-        yield Pair(stack, eye, DELAY_S)
+    with pair(eye, DELAY_S) as both:
+        yield both
 
 
 def now_ns(view: View) -> int:
@@ -135,13 +158,24 @@ def remarks(focus: Focus) -> list[str]:
 
 
 def test_the_handshake_of_both_sides(far: Pair) -> None:
-    """A round trip for the client, from SYN to ESTABLISHED; another for the server, half-open for so long."""
+    """A round trip for the client, from SYN to ESTABLISHED; another for the server, half-open for so long: as the wire
+    saw them pass, which is not quicker than it should be, but on a busy machine slower."""
+    begin_ns = time.time_ns()
     far.connect()
-    for view, focus in (far.at_client(), far.at_server()):
+    end_ns = time.time_ns()
+    assert far.cable
+    syn_ns, synack_ns, ack_ns = (segment.time_ns for segment in far.cable.segments[:3])
+    assert [segment.flags for segment in far.cable.segments[:3]] == [SYN, SYN | ACK, ACK]
+    delay_ns = int(1e9 * DELAY_S)
+    # it is at the earliest that a segment arrives, and at the latest that the wire had the answer to it
+    client = synack_ns + delay_ns - syn_ns, ack_ns - begin_ns
+    server = ack_ns + delay_ns - synack_ns, end_ns - (syn_ns + delay_ns)
+    for (view, focus), (least_ns, most_ns) in zip((far.at_client(), far.at_server()), (client, server), strict=True):
         hand = audit.handshake(focus.row, now_ns(view))
         assert hand.done
         assert hand.took_us is not None
-        assert 2e6 * DELAY_S <= hand.took_us <= 2e6 * DELAY_S + 30_000
+        assert hand.took_us >= 2e6 * DELAY_S
+        assert least_ns / 1000 - CLOCK_US <= hand.took_us <= most_ns / 1000 + CLOCK_US
         assert (hand.syns_again, hand.synacks_again) == (0, 0)
 
 
@@ -224,42 +258,47 @@ def test_a_stalled_sender_s_shares(near: Pair) -> None:
     near.connect()
     near.client.do("stuff")
     ss_until(near.left, stands_still)
-    before = near.line("client")
-    begun = len(near.at_client()[1].samples)
-    view, focus = near.at_client(lambda focus: len(focus.samples) > begun + 5)
-    after = near.line("client")
+    give_up = time.monotonic() + DEADLINE_S
+    while True:
+        before = near.line("client")
+        view, focus = near.at_client_later()
+        after = near.line("client")
+        found = flow.shares(focus.row, measured_ns(view), view.host.hz)
+        # a probe may yet find room for a little more, and what came before may have taken its time
+        if before.send_queue == after.send_queue and found is not None and found.receiver > 0.5:
+            break
+        assert time.monotonic() < give_up, (before, after, found)
     assert focus.socket is not None
     assert flow.limiter(focus.socket) == "receiver"
     assert focus.socket["send_queue"] == before.send_queue == after.send_queue
     assert focus.socket["unsent"] == after.numbers["notsent"]
     assert flow.under_way(focus.socket) == after.send_queue - after.numbers["notsent"]
-    found = flow.shares(focus.row, now(focus), view.host.hz)
-    assert found is not None
     ours = (1 - found.application, found.receiver, found.buffer)
     for share, first, last in zip(ours, busy_ms(before), busy_ms(after), strict=True):
         assert first - CLOCK_MS <= share * found.span_ns / 1e6 <= last + CLOCK_MS
-    assert found.receiver > 0.5
     assert focus.row["stalled_ns"] != 0
     name, left = flow.timer(focus.socket) or ("", 0)
     assert name == "zero-window probe"
     assert 0 <= left <= view.host.hz * 120
 
 
-def now(focus: Focus) -> int:
-    """When its newest measures were read, CLOCK_MONOTONIC. The offset is that of its own first state."""
-    _, entered_ns, _ = focus.path[0]
-    assert entered_ns is not None
-    return int(focus.samples["time_ns"][-1]) - entered_ns + int(focus.row["path_ns"][0])
+def measured_ns(view: View) -> int:
+    """When its newest measures were read, CLOCK_MONOTONIC."""
+    assert view.snapshot is not None
+    return view.snapshot.end_ns
 
 
 def test_an_idle_connection_s_shares_are_its_application_s(near: Pair) -> None:
     """Nothing to send but one word in the beginning."""
     near.connect()
     near.talk()
-    view, focus = near.at_client(lambda focus: len(focus.samples) > 5 and focus.row["moved_ns"] != 0)
-    found = flow.shares(focus.row, now(focus), view.host.hz)
-    assert found is not None
-    assert found.application > 0.8
+    give_up = time.monotonic() + DEADLINE_S
+    while True:  # the first word may have taken its time
+        view, focus = near.at_client_later()
+        found = flow.shares(focus.row, measured_ns(view), view.host.hz)
+        if found is not None and found.application > 0.8:
+            break
+        assert time.monotonic() < give_up, found
     assert focus.socket is not None
     assert (flow.limiter(focus.socket), flow.under_way(focus.socket)) == ("application", 0)
 
@@ -277,33 +316,47 @@ def test_slow_start_and_its_end(far: Pair) -> None:
     far.talk(120_000)
     far.right.nft("input", "")
     far.talk(200_000)
-    _, focus = far.at_client(lambda focus: focus.socket is not None and not focus.socket["send_queue"])
-    numbers = far.line("client").numbers
-    assert (focus.row["cwnd"], focus.row["ssthresh"]) == (numbers["cwnd"], numbers["ssthresh"])
-    slow = numbers["cwnd"] < numbers["ssthresh"]
-    assert flow.phase(focus.row, "reno") == ("slow start" if slow else "congestion avoidance")
-    assert int(focus.row["causes"].sum()) == focus.row["retrans"] == numbers["retrans_2"] > 0
+    far.at_client(lambda focus: focus.socket is not None and not focus.socket["send_queue"])
+    before, after = (0.0, 0.0, 0.0), window(far)
+    while before != after:  # that some came twice is said last of all, and may yet give the window back
+        before = after
+        _, focus = far.at_client_later()
+        after = window(far)
+    cwnd, ssthresh, retrans = after
+    assert (focus.row["cwnd"], focus.row["ssthresh"]) == (cwnd, ssthresh)
+    assert flow.phase(focus.row, "reno") == ("slow start" if cwnd < ssthresh else "congestion avoidance")
+    assert int(focus.row["causes"].sum()) == focus.row["retrans"] == retrans > 0
+
+
+def window(pair: Pair) -> tuple[float, float, float]:
+    """cwnd, ssthresh and retransmissions, as ss has them."""
+    numbers = pair.line("client").numbers
+    return numbers["cwnd"], numbers["ssthresh"], numbers["retrans_2"]
 
 
 def test_who_closed_first_and_what_is_left(near: Pair) -> None:
     """The client hangs up, the server goes on for a while: half-closed for so long at both ends; then TIME_WAIT."""
     near.connect()
     near.talk()
+    begin = time.monotonic()
     near.client.do("shutdown")
     near.server.do("trickle", size=10, times=4, pause_s=HALF_S / 4)
+    closing = time.monotonic()
     near.server.do("close")
+    took_s = time.monotonic() - begin
     near.client.do("drain")
     near.client.do("close")
     view, focus = near.at_client(lambda focus: focus.socket is not None and focus.socket["sort"] == wire.TIME_WAIT_SORT)
+    waited_s = time.monotonic() - closing
     other_view, other = near.at_server(lambda focus: focus.row["closed_ns"] != 0)
     for first, told, seen in (("us", focus, view), ("peer", other, other_view)):
         bye = ending.goodbye(told.row, now_ns(seen))
         assert (bye.first, bye.waits) == (first, False)
         assert bye.apart_us is not None
-        assert HALF_S <= bye.apart_us / 1e6 <= HALF_S + 0.2
+        assert HALF_S <= bye.apart_us / 1e6 <= took_s
     assert focus.socket is not None
     left_s = int(focus.socket["timer_ticks"]) / view.host.hz
-    assert 55 < left_s <= 60.1
+    assert 60 - waited_s - 0.1 <= left_s <= 60.1
 
 
 def test_resets_of_both_kinds(near: Pair) -> None:
@@ -311,8 +364,10 @@ def test_resets_of_both_kinds(near: Pair) -> None:
     near.connect()
     near.talk()
     near.at_client()
+    begin_ns = time.monotonic_ns()
     near.client.do("reset")
     near.server.do("broken")
+    took_ns = time.monotonic_ns() - begin_ns
     view, ours = near.at_client(lambda focus: focus.row["reset_ns"] != 0)
     _, theirs = near.at_server(lambda focus: focus.row["reset_ns"] != 0 and focus.row["closed_ns"] != 0)
     sent = ending.newest_reset(ours.row, now_ns(view), view.host.reset_reasons)
@@ -322,4 +377,4 @@ def test_resets_of_both_kinds(near: Pair) -> None:
     assert (sent.sent, sent.meaning, sent.inferred) == (True, "SO_LINGER with 0 s", True)
     assert sent.who == f"tw-client {near.client.pid}"
     assert not received.sent
-    assert abs(received.time_ns - sent.time_ns) < 5_000_000
+    assert abs(received.time_ns - sent.time_ns) < took_ns

@@ -16,7 +16,12 @@ from .session import Screen
 
 KEEPALIVE = {"SO_KEEPALIVE": 1, "TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 7, "TCP_KEEPCNT": 4}
 TIMER = re.compile(r":(\d+)\s+\S+:\d+\s+timer:\(keepalive,(?:(\d+)min)?(?:([0-9.]+)(ms|sec))?,(\d+)\)")
-SLACK_MS = 300  # ss tells milliseconds only of what is due within ten seconds
+SLACK_MS = 300  # ss tells milliseconds only of what is due within ten seconds, and a snapshot is as old as that
+
+
+def since(view: View) -> float:
+    """Milliseconds."""
+    return (time.time_ns() - view.time_ns) / 1e6
 
 
 def timers(room: Namespace) -> dict[int, tuple[float, int]]:
@@ -49,13 +54,14 @@ def test_timers_are_what_ss_says(rooms: tuple[Namespace, Namespace]) -> None:
             server.do("accept", count=CONNECTIONS)
             time.sleep(2)
             view = screen.until(lambda v: len(by_port(v, [*talk.ports, *plain])) == 2 * CONNECTIONS, "all idle")
-            read_ns = time.time_ns()
-            said = timers(left)
+            least_ms = since(view)
+            said = timers(left)  # somewhen in between, which on a busy machine is long
+            most_ms = since(view)
             idle = by_port(view, talk.ports)
-            passed_ms = (read_ns - view.time_ns) / 1e6
             assert said.keys() == set(talk.ports)
             for port, (left_ms, probes) in said.items():
-                assert idle[port]["probe_in_ms"] - passed_ms == pytest.approx(left_ms, abs=SLACK_MS)
+                then_ms = idle[port]["probe_in_ms"] - left_ms
+                assert least_ms - SLACK_MS <= then_ms <= most_ms + SLACK_MS
                 assert idle[port]["probes"] == probes == 0
                 assert (idle[port]["first_probe_ms"], idle[port]["interval_ms"]) == (10_000, 7_000)
                 assert idle[port]["probes_most"] == 4
@@ -63,11 +69,12 @@ def test_timers_are_what_ss_says(rooms: tuple[Namespace, Namespace]) -> None:
             for line in by_port(view, plain).values():
                 assert (line["keepalive"], line["risk"]) == (0, shapes.KEEPALIVE_OFF)
                 assert line["forgotten_ms"] == pytest.approx(350_000 - line["idle_ms"])
+            least_ms = since(view)
             told = re.findall(r"lastsnd:(\d+) lastrcv:(\d+)", left.run("ss", "-tinH", "state", "established"))
+            most_ms = since(view)
             idles = [min(map(int, pair)) for pair in told]
-            passed_ms = (time.time_ns() - view.time_ns) / 1e6
-            ours = sorted([*view.idle["idle_ms"]])
-            assert ours == pytest.approx([ms - passed_ms for ms in sorted(idles)], abs=SLACK_MS)
+            for theirs, ours in zip(sorted(idles), sorted(view.idle["idle_ms"]), strict=True):
+                assert least_ms - SLACK_MS <= theirs - ours <= most_ms + SLACK_MS
 
 
 def test_unanswered_probes_are_counted_down_to_the_end(rooms: tuple[Namespace, Namespace]) -> None:
@@ -78,7 +85,8 @@ def test_unanswered_probes_are_counted_down_to_the_end(rooms: tuple[Namespace, N
         talk = Talk(client, server)
         talk.open()
         talk.exchange()
-        client.do("set", options={"SO_KEEPALIVE": 1, "TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3})
+        # so far apart that two of them still are two when ss looks, too
+        client.do("set", options={"SO_KEEPALIVE": 1, "TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 4, "TCP_KEEPCNT": 3})
         right.nft("input", "meta l4proto tcp drop")
         view = screen.until(lambda v: by_probes(v, talk.ports) == [2] * CONNECTIONS, "two probes each")
         due_ns = view.time_ns + view.idle["gives_up_ms"] * 1e6
@@ -86,7 +94,10 @@ def test_unanswered_probes_are_counted_down_to_the_end(rooms: tuple[Namespace, N
         assert {probes for _, probes in said.values()} == {2}
         assert set(view.idle["risk"]) == {shapes.PROBING}
         assert client.do("broken") == ["ETIMEDOUT"] * CONNECTIONS
-        assert abs((time.time_ns() - due_ns) / 1e9).max() < 1.0
+        view = screen.until(lambda v: not len(v.idle), "none left")
+        closed_ns = view.connections["closed_ns"][np.isin(view.connections["lport"], talk.ports)]
+        assert len(closed_ns) == CONNECTIONS
+        assert due_ns.min() - 1e9 < closed_ns.min() <= closed_ns.max() < due_ns.max() + 1e9
 
 
 def by_probes(view: View, ports: list[int]) -> list[int]:

@@ -1,7 +1,6 @@
 """Is the process the right one, and is its name safe to show?"""
 
 import json
-import signal
 import subprocess
 
 import pytest
@@ -73,14 +72,14 @@ def test_a_child_that_is_gone_before_anybody_looked(room: Namespace, talk: Talk)
     """A child that came and went with what its parent had accepted may be missed, but its parent is not blamed."""
     parent = talk.server.pid
     with Watch("life", "--netns", room.name) as watch:
-        watch.process.send_signal(signal.SIGSTOP)
+        watch.pause()
         talk.open()
         talk.server.fork()
         talk.server.do("unlisten")  # as the children of forking servers do: the parent alone holds the listener
         talk.client.do("reset")
         talk.server.do("broken")
         talk.server.do("close")
-        watch.process.send_signal(signal.SIGCONT)
+        watch.go_on()
         watch.until(BOTH)
     owners = {life["pid"] for life in by_port(watch.records, talk, "server").values()}
     assert owners <= {talk.server.pid, None}, f"parent: {parent}, said: {owners}"

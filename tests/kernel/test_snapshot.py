@@ -11,7 +11,7 @@ from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace, join
 from tcpwatch.scenarios.talk import CONNECTIONS, Talk
 
 from .watch import Record, snapshot
-from .witness import End, Line, count_state, ss, ss_until
+from .witness import End, Line, count_state, settled, ss, ss_until
 
 Key = tuple[End, End]
 Rows = dict[Key, Record]
@@ -131,11 +131,6 @@ def test_idle_connections(room: Namespace, talk: Talk, algorithm: str) -> None:
     kept = {key[0][1] for key, row in rows.items() if row["keepalive_ms"] == 23_000}
     assert kept == set(talk.ports)
     assert {row["keepalive_ms"] for row in rows.values()} == {23_000, None}
-
-
-def settled(seen: Lines) -> bool:
-    """Everything that was sent has been acknowledged, delayed ACKs too."""
-    return not any(line.send_queue for line in seen.values() if line.state == "ESTABLISHED")
 
 
 def queues(lines: Lines) -> dict[object, tuple[int, int]]:

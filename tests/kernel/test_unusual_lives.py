@@ -1,5 +1,6 @@
 """Does the life of a connection say how it really went, when it went as textbooks only mention in passing?"""
 
+import time
 from collections import Counter
 from itertools import pairwise
 
@@ -19,7 +20,7 @@ from .lives import (
     nothing,
 )
 from .watch import Record, Watch, snapshot
-from .witness import count_state, counters, ss_until
+from .witness import count_state, counters, settled, ss_until
 
 BOTH = 2 * CONNECTIONS
 Rooms = tuple[Namespace, Namespace]
@@ -33,6 +34,8 @@ def test_simultaneous_close(rooms: Rooms) -> None:
         with Watch("life", "--netns", "all", "-f", f"sport = :{talk.port} or dport = :{talk.port}") as watch:
             talk.open()
             talk.exchange()
+            for room in rooms:
+                ss_until(room, settled)  # what is held is a goodbye, and nothing else is sent again
             cable.hold()
             client.do("shutdown")
             server.do("shutdown")
@@ -61,6 +64,7 @@ def test_a_close_right_after_a_shutdown(rooms: Rooms) -> None:
         with Watch("events", "--netns", left.name) as events, Watch("life", "--netns", left.name) as watch:
             talk.open()
             talk.exchange()
+            ss_until(left, settled)
             cable.hold()
             client.do("shutdown")
             client.do("close")
@@ -169,7 +173,9 @@ def test_synacks_sent_again(room: Namespace, talk: Talk) -> None:
         talk.ports = talk.client.do("connect", address=talk.address, port=talk.port, count=CONNECTIONS)
         events.until(CONNECTIONS, is_synack)
         ss_until(room, count_state("SYN_RECV", CONNECTIONS))
+        begin_ns = time.time_ns()
         half_open = [row for row in snapshot("--netns", room.name) if row["state"] == "SYN_RECV"]
+        end_ns = time.time_ns()
         room.nft("input", "")
         talk.client.do("send", sizes=talk.asked)
         talk.server.do("accept", count=CONNECTIONS)
@@ -181,12 +187,21 @@ def test_synacks_sent_again(room: Namespace, talk: Talk) -> None:
     assert again.total() == after["TcpExtTCPSynRetrans"] - before["TcpExtTCPSynRetrans"]
     assert again.total() == after["TcpRetransSegs"] - before["TcpRetransSegs"]
     assert sorted(row["rport"] for row in half_open) == sorted(again) == sorted(talk.ports)
-    assert all(row["lport"] == talk.port and row["retrans"] == again[row["rport"]] for row in half_open), half_open
+    # by the time of the snapshot, which on a busy machine takes so long that more are sent
+    least, most = (repeats(events.records, ns) for ns in (begin_ns, end_ns))
+    for row in half_open:
+        assert row["lport"] == talk.port
+        assert least[row["rport"]] <= row["retrans"] <= most[row["rport"]]
     none, told = nothing(talk), [again[port] for port in talk.ports]
     expect(lives, talk, "client", CLIENT_FIRST, talk.client, sent=talk.asked, received=none)
     expect(lives, talk, "server", SERVER_SECOND, talk.server, sent=none, received=talk.asked, retrans=told)
     assert all(life["handshake_us"] >= 900_000 for life in by_port(lives, talk, "server").values())
     assert all(life["handshake_us"] < 900_000 for life in by_port(lives, talk, "client").values())
+
+
+def repeats(events: list[Record], until_ns: int) -> Counter[int]:
+    """SYN-ACKs sent again up to a moment, by the client's port."""
+    return Counter(event["rport"] for event in events if is_synack(event) and event["time_ns"] <= until_ns)
 
 
 def is_synack(event: Record) -> bool:

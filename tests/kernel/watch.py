@@ -9,10 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from tcpwatch.scenarios.namespace import DEADLINE_S
+from tests import again
+
+from .witness import skipped
 
 Record = dict[str, Any]
 COMMAND = [sys.executable, "-m", "tcpwatch"]
@@ -63,6 +68,8 @@ class Watch:
         if self.process.poll() is None:
             self.end(signal.SIGINT if kind is None else signal.SIGKILL)
             assert kind is not None or self.process.returncode == 0, self.narration
+        self._read_to_the_end()
+        again.note_skipped("interrupted a hook" in self.narration)
         assert not self.garbage, self.garbage
 
     def until(self, count: int, wanted: Callable[[Record], bool] = lambda record: True) -> list[Record]:
@@ -77,7 +84,26 @@ class Watch:
 
     def end(self, by: signal.Signals) -> None:
         """Ends it with that signal."""
+        with suppress(OSError):  # it may have ended by itself
+            again.note_skipped(skipped(self.process.pid))  # killed, it would not tell
         self.process.send_signal(by)
+        self._read_to_the_end()
+
+    def pause(self) -> None:
+        """Stops it, and waits until it stands: a signal takes its time."""
+        self.process.send_signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        give_up = time.monotonic() + DEADLINE_S
+        while stat.read_text().rpartition(")")[2].split()[0] != "T":
+            assert time.monotonic() < give_up
+            time.sleep(0.001)
+
+    def go_on(self) -> None:
+        """After `pause`."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def _read_to_the_end(self) -> None:
+        """All that it said, once it has ended: a reader may lag behind."""
         self.process.wait(DEADLINE_S)
         for reader in self._readers:
             reader.join()

@@ -88,6 +88,11 @@ def count_state(state: str, count: int) -> Callable[[dict[tuple[End, End], Line]
     return lambda seen: sum(line.state == state for line in seen.values()) == count
 
 
+def settled(seen: dict[tuple[End, End], Line]) -> bool:
+    """For `ss_until`: everything that was sent has been acknowledged, delayed ACKs too."""
+    return not any(line.send_queue for line in seen.values() if line.state == "ESTABLISHED")
+
+
 def counters(room: Namespace) -> dict[str, int]:
     """/proc/net/snmp and netstat of the namespace: `TcpRetransSegs`, `TcpExtTCPSynRetrans`, ..."""
     lines = room.run("cat", "/proc/net/snmp", "/proc/net/netstat").splitlines()

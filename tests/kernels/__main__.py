@@ -1,5 +1,6 @@
-"""`make test-kernels`: boots kernels, runs the lanes on each, says what came of it, and ends with 1 where anything
-failed. --write makes docs/kernels.md of it and of what was found on the other kernels before."""
+"""`make test-kernels`: boots kernels, runs the lanes on each and says what came of it. It ends with 1 where anything
+failed there, with 2 where nothing did but a kernel could not be had or did not boot. --write makes docs/kernels.md of
+it, and of what was found on the other kernels before."""
 
 import argparse
 import json
@@ -12,8 +13,10 @@ from typing import Any
 
 from tests.kernels import table
 from tests.kernels.archive import KERNELS, CannotFetch, Source, fetch
-from tests.kernels.lanes import LANES
+from tests.kernels.lanes import LANES, chosen
 from tests.kernels.machine import Run, boot
+
+Result = dict[str, Any]
 
 TREE = Path(__file__).resolve().parents[2]
 PAGE, RESULTS = TREE / "docs" / "kernels.md", TREE / "docs" / "kernels.json"
@@ -29,7 +32,9 @@ def main() -> int:
         options.json.write_text(json.dumps(results, indent=1))
     if options.write:
         write(results)
-    return int(any(result["faults"] for result in results))
+    if any(result["faults"] for result in results):
+        return 1
+    return 2 if any(result["trouble"] for result in results) else 0
 
 
 def arguments() -> argparse.Namespace:
@@ -38,24 +43,37 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--kernels", nargs="+", choices=names, default=[], help="only these")
     parser.add_argument("--lanes", nargs="+", choices=[lane.name for lane in LANES], default=[], help="only these")
     parser.add_argument("--jobs", type=int, default=2, help="guests at a time; each has two CPUs")
-    parser.add_argument("--minutes", type=float, default=20.0, help="how long a guest may take")
+    parser.add_argument("--minutes", type=float, default=45.0, help="how long a guest may take")
+    parser.add_argument("--attempts", type=int, default=1, help="how often to try a kernel on which something failed")
     parser.add_argument("--console", type=Path, help="a directory for what each guest wrote to its console")
     parser.add_argument("--json", type=Path, help="where to put the results")
     parser.add_argument("--write", action="store_true", help="put them into docs/kernels.md")
     return parser.parse_args()
 
 
-def attempt(source: Source, options: argparse.Namespace) -> dict[str, Any]:
-    """One kernel's result; what went wrong is in its faults, one line each."""
+def attempt(source: Source, options: argparse.Namespace) -> Result:
+    """One kernel's result; if it has faults or trouble, of the last attempt."""
+    for left in reversed(range(options.attempts)):
+        result = once(source, options)
+        for problem in (*result["faults"], *result["trouble"]):
+            say(source.name, problem)
+        if not (result["faults"] or result["trouble"]):
+            break
+        if left:
+            say(source.name, "trying again")
+    return result
+
+
+def once(source: Source, options: argparse.Namespace) -> Result:
     begin = time.monotonic()
-    command = [sys.executable, "-m", "tests.kernels.guest", REPORT, *options.lanes]
+    lanes = chosen(source.name, options.lanes)
+    command = [sys.executable, "-m", "tests.kernels.guest", REPORT, *(lane.name for lane in lanes)]
     try:
-        kernel = fetch(source)
+        kernel = fetch(source, any(lane.with_headers for lane in lanes))
         say(source.name, f"booting {kernel.release}")
         run = boot(kernel, TREE, shlex.join(command), options.minutes * 60)
     except CannotFetch as error:
-        say(source.name, str(error))
-        return gather(source.name, Run([], "", False)) | {"faults": [str(error)]}
+        return gather(source.name, Run([], "", False)) | {"trouble": [str(error)]}
     result = gather(source.name, run)
     if options.console:
         options.console.mkdir(parents=True, exist_ok=True)
@@ -63,46 +81,48 @@ def attempt(source: Source, options: argparse.Namespace) -> dict[str, Any]:
     tests = result["tests"]
     passed = sum(test["outcome"] == "passed" for test in tests)
     say(source.name, f"{passed} of {len(tests)} tests passed in {time.monotonic() - begin:.0f} s")
-    for fault in result["faults"]:
-        say(source.name, fault)
     return result
 
 
-def gather(name: str, run: Run) -> dict[str, Any]:
-    """The guest's report, as docs/kernels.md and a later reader want it."""
+def gather(name: str, run: Run) -> Result:
+    """The guest's report, as docs/kernels.md and a later reader want it. faults: what failed there; trouble: why
+    nothing is known; each a text."""
     told: dict[str, list[dict[str, Any]]] = {}
     for entry in run.report:
         told.setdefault(entry.pop("what"), []).append(entry)
     tests = told.get("test", [])
-    result: dict[str, Any] = {
+    result: Result = {
         "name": name,
-        "release": next((entry["release"] for entry in told.get("begin", ())), "did not boot"),
+        "release": next((entry["release"] for entry in told.get("begin", ())), ""),
         "tests": tests,
-        "doctor": next((entry["findings"] for entry in told.get("doctor", ()) if entry["lane"] == "normal"), []),
+        "doctor": {entry["hooks"]: entry["findings"] for entry in told.get("doctor", ())},
         "instructions": next((entry["instructions"] for entry in told.get("verifier", ())), {}),
         "left": [left for entry in told.get("residue", ()) for left in entry["left"]],
         "log": [line for entry in told.get("log", ()) for line in entry["lines"]],
+        "trouble": [],
     }
     bad = [test for test in tests if test["outcome"] != "passed"]
     faults = [f"{test['lane']}: {test['name']} {test['outcome']}\n{test['why']}" for test in bad]
     faults += [f"left behind: {left}" for left in result["left"]]
     faults += [f"kernel log: {line}" for line in result["log"]]
-    if "end" not in told:
-        why = "it did not come to its end" if run.ended else "it took too long"
-        faults.append(f"{why}; the console's last lines:\n" + "\n".join(run.console.splitlines()[-25:]))
+    last = "; the console's last lines:\n" + "\n".join(run.console.splitlines()[-25:])
+    if not run.report:
+        result["trouble"] = [f"it did not boot{last}"]
+    elif "end" not in told:
+        faults.append(("it did not come to its end" if run.ended else "it took too long") + last)
     return result | {"faults": faults}
 
 
-def write(results: list[dict[str, Any]]) -> None:
-    """Into what docs/kernels.md says of other kernels."""
+def write(results: list[Result]) -> None:
+    """Into what docs/kernels.md says of other kernels, but for those of which nothing is known."""
     known = {result["name"]: result for result in json.loads(RESULTS.read_text())} if RESULTS.exists() else {}
-    for result in map(table.kept, results):
+    for result in (table.kept(result) for result in results if result["release"]):
         # of the same kernel, lanes that were not run this time hold as they were
         lanes = {test["lane"] for test in result["tests"]}
-        before = known.get(result["name"], {"release": ""})
+        before = known.get(result["name"], {"release": None})
         if before["release"] == result["release"]:
             result["tests"] = [test for test in before["tests"] if test["lane"] not in lanes] + result["tests"]
-            result["doctor"] = result["doctor"] or before["doctor"]
+            result["doctor"] = before["doctor"] | result["doctor"]
         known[result["name"]] = result
     kept = [known[source.name] for source in KERNELS if source.name in known]
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n")

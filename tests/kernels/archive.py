@@ -1,5 +1,5 @@
-"""Which kernels are tried, and where do they come from? Fetches them from the package archive that this machine's apt
-uses, with lists of its own: neither the machine's packages nor its lists change. Knows nothing of booting."""
+"""Which kernels are tried, and where do they come from? Fetches them, and their headers, from the package archive that
+this machine's apt uses, with lists of its own: neither the machine's packages nor its lists change."""
 
 import os
 import re
@@ -7,13 +7,16 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tcpwatch" / "kernels"
 _DAY_S = 86_400
+_PATIENCE_S = 400.0  # for one command: 100 MB from the archive
 _KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _INSTALLED = re.compile(r"linux-(image|modules|binary)-\d\S*")
+_COMMON = re.compile(r"linux-headers-\d\S*-common")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A kernel at hand. release: as `uname -r` says it. modules: the directory that holds lib/modules."""
+    """A kernel at hand. release: as `uname -r` says it. modules: the directory that holds lib/modules. headers: what
+    belongs into /usr/src, None where nobody asked for them."""
 
     name: str
     release: str
     image: Path
     modules: Path
+    headers: Path | None
 
 
 # The ordinary flavour: the one for clouds has the same TCP and BPF, fewer drivers, and no 9p to reach our files by
@@ -52,22 +57,48 @@ class CannotFetch(Exception):
     """The archive did not give what was asked of it; the message says what."""
 
 
-def fetch(source: Source, cache: Path = CACHE) -> Kernel:
+def fetch(source: Source, with_headers: bool, cache: Path = CACHE) -> Kernel:
     """The newest kernel of that kind, from the cache where it is there already. Raises CannotFetch."""
     apt = _Apt(cache / "lists" / source.suite, source.suite)
     packages = list(apt.needed(source.package))
     place = cache / "unpacked" / packages[0]
     if not place.exists():
-        draft = place.with_name(f"{place.name}.part")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        for package in packages:
-            apt.unpack(package, draft)
-        _leave_out_drivers(draft)
-        _index_modules(draft)
-        draft.rename(place)
+        with _drafted(place) as draft:
+            for package in packages:
+                apt.unpack(package, draft)
+            _leave_out_drivers(draft)
+            _index_modules(draft)
     release, image = _found(place)
-    return Kernel(source.name, release, image, place)
+    return Kernel(source.name, release, image, place, _headers(apt, release, place, cache) if with_headers else None)
+
+
+def _headers(apt: "_Apt", release: str, modules: Path, cache: Path) -> Path:
+    """That very kernel's: its own, and what it has in common with the other flavours; where its modules are they are
+    linked to, as installing would have done."""
+    own = f"linux-headers-{release}"
+    common = next((name for name in apt.depends(own) if _COMMON.fullmatch(name)), None)
+    if common is None:
+        raise CannotFetch(f"{own} does not say what it has in common with others")
+    place = cache / "unpacked" / own
+    if not place.exists():
+        with _drafted(place) as draft:
+            for package in (own, common):
+                apt.unpack(package, draft)
+    for name, package in (("build", own), ("source", common)):
+        link = modules / "lib" / "modules" / release / name
+        if not link.is_symlink():
+            link.symlink_to(f"/usr/src/{package}")
+    return place / "usr" / "src"
+
+
+@contextmanager
+def _drafted(place: Path) -> Iterator[Path]:
+    """A directory that becomes `place` when it is whole."""
+    draft = place.with_name(f"{place.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    yield draft
+    draft.rename(place)
 
 
 class _Apt:
@@ -93,6 +124,8 @@ class _Apt:
             "APT::Architectures::": "amd64",
             "APT::Sandbox::User": "",  # its own user may not write here
             "Acquire::Languages": "none",
+            "Acquire::Retries": "3",
+            "Acquire::http::Timeout": "30",
         }
         if not _is_fresh(place / "updated"):
             self._run("apt-get", "update")
@@ -108,9 +141,12 @@ class _Apt:
             seen.add(name)
             if _INSTALLED.fullmatch(name):
                 yield name
-            said = self._run("apt-cache", "depends", "--no-recommends", "--no-suggests", "--important", name)
-            found = re.findall(r"^ +\|?(?:Pre)?Depends: (\S+)$", said, re.MULTILINE)
-            waiting += [name for name in found if _INSTALLED.fullmatch(name)]
+            waiting += filter(_INSTALLED.fullmatch, self.depends(name))
+
+    def depends(self, package: str) -> list[str]:
+        """The packages it needs."""
+        said = self._run("apt-cache", "depends", "--no-recommends", "--no-suggests", "--important", package)
+        return re.findall(r"^ +\|?(?:Pre)?Depends: (\S+)$", said, re.MULTILINE)
 
     def unpack(self, package: str, into: Path) -> None:
         archives = self._place / "cache" / "archives"
@@ -163,9 +199,13 @@ def _found(place: Path) -> tuple[str, Path]:
 
 def _run(*command: str, cwd: Path | None = None) -> str:
     try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=900)
+        done = subprocess.run(
+            command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_PATIENCE_S
+        )
     except FileNotFoundError as error:
         raise CannotFetch(f"{command[0]} is not here (setup/packages python3 kernels)") from error
+    except subprocess.TimeoutExpired as error:
+        raise CannotFetch(f"{' '.join(command)}: not done in {_PATIENCE_S:.0f} s") from error
     if done.returncode:
         raise CannotFetch(f"{' '.join(command)}: exit {done.returncode}: {done.stderr.strip()[-2000:]}")
     return done.stdout

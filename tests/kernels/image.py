@@ -42,7 +42,9 @@ mount -t tracefs tracefs /new/sys/kernel/tracing
 cp /begin /new/run/begin
 exec switch_root /new /bin/sh /run/begin
 """
-_BEGIN = """cd {tree}
+_HEADERS = "mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=512000 headers /usr/src"
+_BEGIN = """{mount}
+cd {tree}
 {command}
 echo o >/proc/sysrq-trigger
 sleep 60
@@ -58,7 +60,8 @@ def build(kernel: Kernel, tree: Path, command: str, into: Path) -> Path:
         init = root / "init"
         init.write_text(_INIT)
         init.chmod(0o755)
-        (root / "begin").write_text(_BEGIN.format(tree=shlex.quote(str(tree)), command=command))
+        mount = "" if kernel.headers is None else f"mkdir -p /usr/src\n{_HEADERS}"
+        (root / "begin").write_text(_BEGIN.format(mount=mount, tree=shlex.quote(str(tree)), command=command))
         names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
         packed = subprocess.run(
             [BUSYBOX, "cpio", "-o", "-H", "newc"], cwd=root, input=names.encode(), capture_output=True, check=True

@@ -1,10 +1,11 @@
-"""Where bcc's loader cannot work, does it say why and what to do, with the exit code that scripts count on, and does it
-leave nothing behind?"""
+"""Where a loader cannot work, bcc's above all, does it say why and what to do, with the exit code that scripts count
+on, and does it leave nothing behind?"""
 
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ __all__ = ["machine"]
 
 HERE = os.uname().release
 LATTICE = "class Lattice: pass"  # as in the package that has the name elsewhere
+BYTE_ORDER = "el" if sys.byteorder == "little" else "eb"
 OBJECTS = Path(core.__file__).parents[1] / "objects"
 BCC = ("events", "--loader", "bcc", "--duration", "0.1")
 
@@ -138,6 +140,16 @@ def test_a_member_that_the_kernel_lacks(tmp_path: Path) -> None:
     brief(done)
 
 
+def test_headers_that_are_too_new_for_bcc(tmp_path: Path) -> None:
+    """bcc brings a header of BPF's own, without what was added since; who meets that needs another bcc."""
+    tree = plant_headers(tmp_path / "tree")
+    with (tree / "include/net/sock.h").open("a") as header:
+        header.write("enum { added_since = sizeof(struct bpf_no_such) };\n")
+    done = tcpwatch("events", prefix=without_btf(tree))
+    refused(done, 4, "include/net/sock.h", "struct bpf_no_such", "too old for this kernel: install a newer one")
+    brief(done)
+
+
 @pytest.fixture
 def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The main source, in a copy that the loader will take."""
@@ -163,10 +175,19 @@ def spoiled(changed: Path, hook: str) -> None:
     changed.write_text(text.replace(head, f"{head}\tif (*(volatile u64 *)(u64)bpf_ktime_get_ns()) return 0;\n"))
 
 
-def test_a_program_that_the_verifier_refuses(changed: Path) -> None:
+def rebuilt(changed: Path) -> bytes:
+    """The object that core's loader would take, of the source as it is now."""
+    run(sys.executable, str(changed.with_name("build.py")))
+    return (changed.parents[1] / "tcpwatch/kernel/objects" / f"tcpwatch.bpf{BYTE_ORDER}.o").read_bytes()
+
+
+@pytest.mark.parametrize("loader", ["core", "bcc"])
+def test_a_program_that_the_verifier_refuses(changed: Path, monkeypatch: pytest.MonkeyPatch, loader: str) -> None:
     """Costs itself only, and the verifier's reason is told."""
     spoiled(changed, "tcp_retransmit_skb")
-    programs = Programs(1 << 20, Knobs(), "bcc")
+    if loader == "core":
+        monkeypatch.setattr(core, "image", lambda: rebuilt(changed))
+    programs = Programs(1 << 20, Knobs(), loader)
     try:
         probes = {probe.name: probe for probe in programs.probes}
         assert not probes["tcp_retransmit_skb"].attached
@@ -178,11 +199,14 @@ def test_a_program_that_the_verifier_refuses(changed: Path) -> None:
         programs.close()
 
 
-def test_the_essential_program_is_refused(changed: Path) -> None:
+@pytest.mark.parametrize("loader", ["core", "bcc"])
+def test_the_essential_program_is_refused(changed: Path, monkeypatch: pytest.MonkeyPatch, loader: str) -> None:
     """Without state changes there is nothing to watch."""
     spoiled(changed, "inet_sock_set_state")
+    if loader == "core":
+        monkeypatch.setattr(core, "image", lambda: rebuilt(changed))
     with pytest.raises(KernelLacks, match=r"state changes: .*invalid mem access"):
-        Programs(1 << 20, Knobs(), "bcc")
+        Programs(1 << 20, Knobs(), loader)
 
 
 def test_the_kernel_permits_none(monkeypatch: pytest.MonkeyPatch) -> None:

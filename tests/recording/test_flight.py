@@ -26,7 +26,7 @@ from tcpwatch.verdicts import HIGH, LOW, MEDIUM
 from .story import FRAME_NS, follows, frame, frames
 
 SECOND_NS = 1_000_000_000
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 
 
 def dumped(flight: Flight, path: Path, events: int = 23) -> range:

@@ -24,6 +24,7 @@ from tcpwatch.scenarios.talk import CONNECTIONS, Talk
 from .session import are_same, same
 
 ROUNDS = 5
+PLAYS = 3  # at the most
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make namespaces and to load BPF programs")
 
 
@@ -35,8 +36,33 @@ def room() -> Iterator[Namespace]:
 
 def test_what_the_kernel_told_comes_back(room: Namespace, tmp_path: Path) -> None:
     """Frame by frame, field by field: events, snapshots, owners, names, tallies, probes. From the middle too."""
+    for play in range(PLAYS):
+        path = tmp_path / f"kernel-{play}"
+        told, missed = _recorded(room, path)
+        if not missed:
+            break
+    events = np.concatenate([frame.events for frame in told])
+    closes = (events["kind"] == wire.STATE) & (events["new_state"] == wire.CLOSE) & (events["old_state"] != wire.LISTEN)
+    assert np.count_nonzero(closes) == 2 * CONNECTIONS * ROUNDS
+    assert any(frame.owners is not None and len(frame.owners) for frame in told)
+    assert any(frame.snapshot is not None and len(frame.snapshot.sockets) for frame in told)
+    with Recording(path) as recording:
+        assert are_same(told, recording.frames())
+        assert recording.complete
+        assert recording.dropped is None
+        assert len(recording.segments) > 2
+        joined, *rest = recording.frames(len(recording.segments) - 1)
+    assert are_same(told[-len(rest) :], rest)
+    assert same(joined.tally, told[-len(rest) - 1].tally)
+    assert joined.joins
+    assert {process.comm for process in joined.processes} >= {"tw-client", "tw-server"}
+    assert not replace(joined, joins=False).events.size
+
+
+def _recorded(room: Namespace, path: Path) -> tuple[list[Frame], int]:
+    """The frames that were written there, and how many events the kernel hid of them."""
     source = KernelSource(8 << 20, Knobs(want_netns=room.inode), Pace(tick=0.02, snapshot=0.05, owners=0.05, share=1.0))
-    writer = Writer(tmp_path / "kernel", Encoder(segment_events=CONNECTIONS))
+    writer = Writer(path, Encoder(segment_events=CONNECTIONS))
     told: list[Frame] = []
     news = threading.Condition()
 
@@ -74,19 +100,4 @@ def test_what_the_kernel_told_comes_back(room: Namespace, tmp_path: Path) -> Non
         source.stop()
         recorder.join()
         source.close()
-    events = np.concatenate([frame.events for frame in told])
-    closes = (events["kind"] == wire.STATE) & (events["new_state"] == wire.CLOSE) & (events["old_state"] != wire.LISTEN)
-    assert np.count_nonzero(closes) == 2 * CONNECTIONS * ROUNDS
-    assert any(frame.owners is not None and len(frame.owners) for frame in told)
-    assert any(frame.snapshot is not None and len(frame.snapshot.sockets) for frame in told)
-    with Recording(tmp_path / "kernel") as recording:
-        assert are_same(told, recording.frames())
-        assert recording.complete
-        assert recording.dropped is None
-        assert len(recording.segments) > 2
-        joined, *rest = recording.frames(len(recording.segments) - 1)
-    assert are_same(told[-len(rest) :], rest)
-    assert same(joined.tally, told[-len(rest) - 1].tally)
-    assert joined.joins
-    assert {process.comm for process in joined.processes} >= {"tw-client", "tw-server"}
-    assert not replace(joined, joins=False).events.size
+    return told, source.programs.interrupted

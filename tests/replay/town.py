@@ -1,16 +1,19 @@
 """A small machine, told in frames: what happens in which second is known, and how often. Five frames a second, all
 sockets once a second, as a live session has them."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tcpwatch import wire
 from tcpwatch.frame import Frame, Host, Probe, Process, Snapshot
 from tcpwatch.recording.encoder import Encoder
 from tcpwatch.recording.reader import Recording
 from tcpwatch.recording.writer import Writer
+from tcpwatch.replay import cue
 from tcpwatch.replay.player import Player
 from tcpwatch.tracker.tracker import Tracker
 
@@ -124,13 +127,19 @@ def tracker() -> Tracker:
     return Tracker(keep_closed=5000, history_bytes=1 << 20, keep_events=20_000)
 
 
-def player(path: Path, scan: bool = False) -> Player:
+def on_any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How much is read before a moment that is gone to is what the recording makes it: a machine that was slow a moment
+    ago takes no less of it."""
+    monkeypatch.setattr(cue, "_SLOWEST", 1.0)
+
+
+def player(path: Path, scan: bool = False, now: Callable[[], int] = time.monotonic_ns) -> Player:
     """Not started."""
 
     def search() -> tuple[Recording, Tracker]:
         return Recording(path), Tracker(history_bytes=1)
 
-    return Player(Recording(path), tracker, search if scan else None)
+    return Player(Recording(path), tracker, search if scan else None, now=now)
 
 
 def unix(second: float) -> int:

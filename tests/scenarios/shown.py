@@ -17,9 +17,9 @@ from .standstill import Standstill
 from .watching import Verdicts, Watching
 
 N = 23
-ATTEMPTS = 3
-# Beside the one lane for those that keep the machine busy. Each namespace makes a snapshot dearer, and so rarer
-LANES = 4
+ATTEMPTS = 8  # at the most; nearly always the first one will do
+WITHOUT_REST = 4  # ... on a machine that never stops standing still
+LANES = 4  # each namespace makes a snapshot dearer, and so rarer
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,11 @@ class Shown:
     def run(self, watching: Watching, still: Standstill) -> None:
         """Again where the machine stood still meanwhile, which the long ones don't mind, or the kernel kept something
         from the hooks."""
-        for _ in range(ATTEMPTS):
+        for attempt in range(1, ATTEMPTS + 1):
             begin, missed = time.monotonic(), watching.missed
             self._play(watching)
-            if watching.missed == missed and (self.scenario.long or not still.since(begin)):
+            calm = self.scenario.long or attempt >= WITHOUT_REST or not still.since(begin)
+            if calm and watching.missed == missed:
                 return
 
     def _play(self, watching: Watching) -> None:
@@ -109,12 +110,16 @@ class Shown:
 
 
 def show_all() -> dict[str, Shown]:
-    """The idle ones side by side, those that keep the machine busy one after the other."""
+    """The idle ones side by side; then, so that they disturb nobody, those that keep the machine busy, one after the
+    other."""
     shown = {name: Shown(scenario) for name, scenario in SCENARIOS.items()}
+    longest_first = sorted(shown.values(), key=lambda one: -one.scenario.seconds)
     with Watching() as watching, Standstill() as still:
-        with ThreadPoolExecutor(LANES) as quiet, ThreadPoolExecutor(1) as busy:
-            for one in sorted(shown.values(), key=lambda one: -one.scenario.seconds):
-                (quiet if one.scenario.quiet else busy).submit(one.run, watching, still)
+        for quiet in (True, False):
+            with ThreadPoolExecutor(LANES if quiet else 1) as lanes:
+                for one in longest_first:
+                    if one.scenario.quiet == quiet:
+                        lanes.submit(one.run, watching, still)
         lives = watching.finish()
     for one in shown.values():
         one.lives = lives

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 _NAP_S = 0.05
-_STILL_S = 0.4  # the shortest fuse of a play has twice that: a second's SYN time-out, less what it needs itself
+_STILL_S = 0.2  # the shortest fuse there is: the kernel sends again what was not acknowledged for so long
 
 
 class Standstill:

@@ -2,14 +2,17 @@
 the path of states that `tcpwatch life` tells of each of its connections."""
 
 from collections import Counter
+from statistics import median
 
 import pytest
 
 from tcpwatch.scenarios import SCENARIOS
-from tcpwatch.scenarios.stage import ENDS, End
+from tcpwatch.scenarios.stage import ENDS, End, Stage
+from tests.kernel.witness import ss
 
 from .shown import N, Shown
 
+FEW = 5  # connections
 TRIES = 3  # SYNs of a client that is never answered, at the least: it tries on for as long as its trouble is looked at
 EXPIRES_S = 6.0  # a half-open connection, at the soonest, where the queue is full (reqsk_timer_handler): 1 + 2 + 4 s
 CALLED = "SYN_SENT"
@@ -171,8 +174,9 @@ def test_ss_sees_the_trouble(shown: dict[str, Shown], name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if "unreachable" in name or name.endswith("by_firewall")])
 def test_the_firewall_counts_the_same(shown: dict[str, Shown], name: str) -> None:
-    """Every SYN was rejected."""
-    assert shown[name].happened.numbers["rejected"] == N
+    """Every SYN was rejected. (The kernel is deaf to ICMP while connect() still holds the socket, and sends again.)"""
+    one = shown[name]
+    assert one.happened.numbers["rejected"] == N + one.rose("client", "TcpExtTCPSynRetrans")
 
 
 def test_every_try_was_dropped(shown: dict[str, Shown]) -> None:
@@ -200,8 +204,9 @@ def test_cookies_are_what_the_flood_and_the_clients_asked_for(shown: dict[str, S
     """Each SYN that found no place in the queue was answered with a cookie."""
     flood = shown["clean_flood"]
     held = flood.looks["trouble"]["server"].count("SYN_RECV")
+    asked = N + flood.rose("client", "TcpExtTCPSynRetrans")
     assert flood.happened.numbers["syns"] > held > N
-    assert flood.rose("server", "TcpExtSyncookiesSent") == flood.happened.numbers["syns"] + N - held
+    assert flood.rose("server", "TcpExtSyncookiesSent") == flood.happened.numbers["syns"] + asked - held
     assert flood.rose("server", "TcpExtTCPReqQFullDoCookies") == flood.rose("server", "TcpExtSyncookiesSent")
 
 
@@ -250,14 +255,21 @@ def test_ss_names_the_limit(shown: dict[str, Shown], name: str, word: str, share
     assert min(float(said.partition("(")[2].rstrip("%)")) for said in found) >= share
 
 
-def test_bbr_is_not_slowed_by_loss_as_cubic_is(shown: dict[str, Shown]) -> None:
+def test_bbr_is_not_slowed_by_loss_as_cubic_is() -> None:
     """The same path, the same load: what the two scenarios are shown for. By what each may have under way, which a busy
     machine changes less than the time it takes."""
-    assert window(shown["lossy_path_bbr"]) > 3 * window(shown["lossy_path_cubic"])
+    assert window("lossy_path_bbr") > 3 * window("lossy_path_cubic")
 
 
-def window(shown: Shown) -> float:
-    """cwnd of its 23 connections, of the one in the middle."""
-    assert shown.happened
-    lines = [line for line in shown.looks["trouble"]["client"].sockets if line.state == "ESTABLISHED"]
-    return sorted(line.numbers["cwnd"] for line in lines)[N // 2]
+def window(name: str) -> float:
+    """cwnd of the one in the middle of a few connections; 23 would share what a slow machine can carry."""
+    found: list[float] = []
+
+    def look(moment: str, stage: Stage) -> None:
+        if moment == "trouble":
+            sockets = ss(stage.client.room).values()
+            found.extend(line.numbers["cwnd"] for line in sockets if line.state == "ESTABLISHED")
+
+    SCENARIOS[name].run(FEW, audience=look)
+    assert len(found) == FEW
+    return median(found)

@@ -8,6 +8,7 @@ import pytest
 from tcpwatch import rows, wire
 from tcpwatch.text.writer import FormatName, Writer
 from tcpwatch.tracker.step import Step
+from tests.yardstick import slowness
 
 from .build import NETNS, address, step
 
@@ -34,13 +35,13 @@ def busy() -> Step:
 
 
 def rate(form: FormatName) -> float:
-    """Lines per second of CPU time, the best of five."""
+    """Lines per second of CPU time, the best of five, as if the machine were the one that the floor is of."""
     what, writer, best = busy(), Writer("events", form, io.BytesIO()), 0.0
     for _ in range(5):
-        begin = time.process_time()
+        begin = time.thread_time()
         assert writer.write(what) == LINES
-        best = max(best, LINES / (time.process_time() - begin))
-    return best
+        best = max(best, LINES / (time.thread_time() - begin))
+    return best * slowness()
 
 
 def test_json_lines_keep_up_with_the_kernel() -> None:

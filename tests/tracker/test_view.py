@@ -9,6 +9,7 @@ import pytest
 from tcpwatch import wire
 from tcpwatch.tracker.tracker import Tracker
 from tcpwatch.tracker.view import PULSE_SECONDS, View
+from tests.yardstick import slowness
 
 from .build import START_NS, event, frame, moves, sockets
 from .machine import HOST, SECOND_NS
@@ -191,16 +192,19 @@ def test_jiffies_need_the_machine_s_hz(hz: int) -> None:
     assert idle == 30_000 / hz if hz else np.isnan(idle)
 
 
+@pytest.mark.usefixtures("undisturbed")
 def test_a_view_of_a_hundred_thousand_connections() -> None:
     """It is made on the session's thread once a second, so it may not take a good part of one."""
     tracker = Tracker()
     shown = np.zeros(100_000, wire.SOCKET)
     shown["cookie"], shown["netns"], shown["state"] = np.arange(1, 100_001), 1, wire.ESTABLISHED
     tracker.fold(frame(1, snapshot=shown))
-    tracker.view()
-    begin = time.process_time()
-    view = tracker.view()
-    seconds = time.process_time() - begin
+    spent = []
+    for _ in range(5):
+        begin = time.thread_time()
+        view = tracker.view()
+        spent.append(time.thread_time() - begin)
+    seconds = min(spent)
     print(f"a view of 100,000 connections: {seconds * 1000:.0f} ms")
     assert len(view.connections) == 100_000
-    assert seconds < 1
+    assert seconds < 1 * slowness()

@@ -93,9 +93,11 @@ def _parsed(answered: bytes, code: int) -> Mapping[str, Any]:
 
 def _functions(answer: Mapping[str, Any], said: str) -> dict[str, bytes]:
     if "failed" in answer:
-        raise KernelLacks(
-            f"bcc does not compile the programs: {_complaint(said) or answer['failed']}", "report it, please"
-        )
+        complaint = _complaint(said)
+        cure = "report it, please"
+        if re.match(r"(include|arch)/", complaint):  # in the kernel's own headers
+            cure = f"bcc {answer.get('version', '?')} may be too old for this kernel: install a newer one"
+        raise KernelLacks(f"bcc does not compile the programs: {complaint or answer['failed']}", cure)
     try:
         functions = {name: base64.b64decode(code, validate=True) for name, code in answer["functions"].items()}
     except (KeyError, TypeError, AttributeError, binascii.Error) as error:

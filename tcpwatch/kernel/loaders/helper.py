@@ -4,8 +4,8 @@ and LLVM's 100 MB end with it.
 
 Argument: the number of the process that asks. stdin: {"text": C (or "", to know the version alone), "flags": [...],
 "headers": a kernel's headers, null for those that bcc finds itself}. stdout: {"version", "functions": {name:
-instructions in base64}}, or {"missing": why there is no bcc, "other": the path of another bcc}, or {"failed": why}.
-What the compiler has to say goes to stderr."""
+instructions in base64}}, or {"missing": why there is no bcc, "other": the path of another bcc}, or {"version",
+"failed": why}. What the compiler has to say goes to stderr."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def compiled(bcc: Any, request: Answer) -> Answer:
     try:
         module = bcc.BPF(text=request["text"].encode(), cflags=request["flags"])
     except Exception as error:  # noqa: BLE001 - bcc raises nothing more special
-        return {"failed": str(error)}
+        return {"version": bcc.__version__, "failed": str(error)}
     names = [bcc.lib.bpf_function_name(module.module, at) for at in range(bcc.lib.bpf_num_functions(module.module))]
     functions = {name.decode(): base64.b64encode(module.dump_func(name)).decode() for name in names}
     return {"version": bcc.__version__, "functions": functions}
