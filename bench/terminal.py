@@ -18,7 +18,7 @@ from typing import Self
 import pyte
 
 COLUMNS, LINES = 120, 40
-_DEADLINE_S = 30.0
+_DEADLINE_S = 120.0
 _STEP_S = 0.05
 
 Seen = Callable[[pyte.Screen], bool]
@@ -69,13 +69,14 @@ class Terminal:
         until = time.monotonic() + _DEADLINE_S
         while time.monotonic() < until:
             first = None
+            ended = self.process.poll() is not None  # asked before: its last words are collected yet
             for moment, part in self._collect(_STEP_S):
                 self._stream.feed(part)
                 if first is None and seen(self.screen):
                     first = moment
             if first is not None:
                 return first
-            if self.process.poll() is not None:
+            if ended:
                 break
         raise RuntimeError("the screen never showed what was waited for; it shows:\n" + self.text())
 
