@@ -62,15 +62,15 @@ class Party:
         while self.listeners:
             self.listeners.pop().close()
 
-    def accept(self, count: int) -> list[int]:
-        """The peers' ports, in the order they came."""
-        ports = []
-        for _ in range(count):
-            sock, peer = self.listeners[-1].accept()
+    def accept(self, count: int, order: list[int] | None = None) -> list[int]:
+        """The peers' ports, in the order they came, or in this: on several CPUs a later one may overtake an earlier."""
+        came = [self.listeners[-1].accept() for _ in range(count)]
+        if order:
+            came.sort(key=lambda one: order.index(one[1][1]))
+        for sock, _ in came:
             sock.settimeout(TIMEOUT_S)
             self.socks.append(sock)
-            ports.append(peer[1])
-        return ports
+        return [peer[1] for _, peer in came]
 
     def turn_away(self, count: int) -> list[int]:
         """Accepts so many and resets each of them at once; the peers' ports."""

@@ -23,7 +23,7 @@ class Talk:
 
     def open(self) -> None:
         self.ports = self.client.do("connect", address=self.address, port=self.port, count=self.count)
-        accepted = self.server.do("accept", count=self.count)
+        accepted = self.server.do("accept", count=self.count, order=self.ports)
         assert accepted == self.ports, (accepted, self.ports)
 
     def ask(self) -> None:
