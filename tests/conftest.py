@@ -3,6 +3,7 @@ seeing is no fault of what it tests."""
 
 import gc
 import os
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -17,6 +18,8 @@ LOOK_AT_THE_KERNEL = ("kernel", "loaders")  # rooms of which every test is marke
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by a shell that runs us in the background; what we start
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # is to be ended with it, and would inherit that
     # The suite runs as root in a tree that may be somebody else's
     home = tempfile.TemporaryDirectory(prefix="tcpwatch-hypothesis-")
     config.add_cleanup(home.cleanup)
