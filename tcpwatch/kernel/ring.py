@@ -13,7 +13,6 @@ from tcpwatch.errors import KernelLacks, TcpwatchError
 
 _BUSY, _DISCARD = 1 << 31, 1 << 30
 _SLOT = np.dtype([("length", "<u4"), ("page", "<u4"), ("event", wire.EVENT)])
-RAW = np.dtype(f"V{wire.EVENT.itemsize}")  # NumPy copies what it knows the fields of one by one, six times slower
 
 # x86 never reorders loads with loads; elsewhere membarrier(2) is the full barrier Python cannot express.
 # syscall numbers: asm-generic/unistd.h, and the two that differ
@@ -24,16 +23,15 @@ _REGISTER_PRIVATE_EXPEDITED, _PRIVATE_EXPEDITED = 1 << 4, 1 << 3
 class Ring:
     """One consumer's end of the ring behind `descriptor`, `size` bytes (a power of two).
 
-    Layout: page 0 our position (writable), page 1 the producers' position, then the data, then the data once more, so
-    that a record that wraps is still contiguous. Of the second time its first page serves: all of it would count twice
-    as memory of ours. Each record: an 8-byte header {u32 length | BUSY | DISCARD, u32 page offset}, then the payload
-    rounded up to 8. All records have one size, so what is ready is a strided view, and two where it wraps."""
+    Layout: page 0 our position (writable), page 1 the producers' position, then the data mapped twice in a row, so
+    that a record that wraps is still contiguous. Each record: an 8-byte header {u32 length | BUSY | DISCARD, u32 page
+    offset}, then the payload rounded up to 8. All records have one size, so what is ready is a strided view."""
 
     def __init__(self, descriptor: int, size: int) -> None:
         page = mmap.PAGESIZE
         self.size = size
         self._own = mmap.mmap(descriptor, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        self._shared = mmap.mmap(descriptor, page + size + page, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
+        self._shared = mmap.mmap(descriptor, page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
         self._consumed = memoryview(self._own)[:8].cast("Q")
         self._produced = memoryview(self._shared)[:8].cast("Q")
         self._data = memoryview(self._shared)[page:]
@@ -53,13 +51,13 @@ class Ring:
 
     def ready(self, limit: int) -> np.ndarray:
         """Up to `limit` records, oldest first, without the one still being written and those behind it: (n,)
-        wire.EVENT, looked at in place unless they wrap. Valid until release()."""
+        wire.EVENT, looked at in place. Valid until release()."""
         position = self._consumed[0]
         written = (self._produced[0] - position) // _SLOT.itemsize
         count = min(written, limit)
         self._fence()
-        parts = self._slots(position, count)
-        lengths = np.concatenate([part["length"] for part in parts])  # read once: producers change them under us
+        slots = np.frombuffer(self._data, _SLOT, count, position & (self.size - 1))
+        lengths = slots["length"].copy()  # read once: producers change the headers under us
         unfinished = np.flatnonzero(lengths != wire.EVENT.itemsize)
         if len(unfinished):
             count = int(unfinished[0])
@@ -67,22 +65,7 @@ class Ring:
                 raise TcpwatchError(f"the event ring holds a record of {int(lengths[count]) & ~_DISCARD} bytes")
         self._fence()
         self.holds_back = count < written
-        first = parts[0]["event"][:count]
-        if len(first) == count:
-            return first
-        whole = np.empty(count, RAW)
-        whole[: len(first)] = first.view(RAW)
-        whole[len(first) :] = parts[1]["event"][: count - len(first)].view(RAW)
-        return whole.view(wire.EVENT)
-
-    def _slots(self, position: int, count: int) -> list[np.ndarray]:
-        """So many records as they lie: those that begin before the ring's end, and those that begin after it."""
-        begin = position & (self.size - 1)
-        before = min(count, -(-(self.size - begin) // _SLOT.itemsize))
-        parts = [np.frombuffer(self._data, _SLOT, before, begin)]
-        if before < count:
-            parts.append(np.frombuffer(self._data, _SLOT, count - before, begin + before * _SLOT.itemsize - self.size))
-        return parts
+        return slots["event"][:count]
 
     def release(self, count: int) -> None:
         """Give the room of the oldest `count` records back to the kernel."""
