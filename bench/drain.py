@@ -5,16 +5,16 @@ import signal
 import sys
 import time
 
+from tcpwatch.flags import RING_MB
 from tcpwatch.kernel.programs import Knobs, Programs
 from tcpwatch.kernel.rings import Rings
 from tcpwatch.kernel.source import DRAIN_LIMIT
 
-_RING_BYTES = 32 << 20
 _TICK_S = 0.1
 
 
 def main() -> int:
-    programs = Programs(_RING_BYTES, Knobs())
+    programs = Programs(RING_MB << 20, Knobs())
     rings = Rings(programs.rings, programs.ring_size)
     asked: list[int] = []
     signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))

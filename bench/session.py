@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 
+from tcpwatch.flags import RING_MB
 from tcpwatch.kernel.programs import Knobs
 from tcpwatch.kernel.source import KernelSource, Pace
 from tcpwatch.live import Session
@@ -14,7 +15,7 @@ from tcpwatch.tracker.tracker import Tracker
 def main() -> int:
     asked = threading.Event()
     signal.signal(signal.SIGINT, lambda number, frame: asked.set())
-    source = KernelSource(32 << 20, Knobs(want_time_wait=1), Pace(tick=0.2))
+    source = KernelSource(RING_MB << 20, Knobs(want_time_wait=1), Pace(tick=0.2))
     tracker = Tracker(keep_closed=5000, history_bytes=16 << 20, keep_events=20_000)
     session = Session(source, tracker)
     session.start()

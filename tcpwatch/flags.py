@@ -1,5 +1,6 @@
 """Which options has each command, and what may they say? Makes the parsers; does nothing with what they find."""
 
+import os
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -31,7 +32,7 @@ _FROM_HELP = {
     "snapshot": "a recording in place of the kernel (- for standard input: the last snapshot in it)",
     "serve": "a recording in place of the kernel (- for standard input), as fast as it was recorded",
 }
-_RING_MB = 32
+RING_MB = min(32, 4 * (os.cpu_count() or 1))  # a ring for each CPU, or each few (kernel/programs.py)
 _NAT_TIMEOUT_S = 350.0  # AWS's gateways and balancers; Azure 240, home routers 300 to 1800, Linux 5 days
 
 _SCREENS = ("live", "replay", "demo")
@@ -128,9 +129,9 @@ def _add_kernel(add: Callable[..., Any]) -> None:
     add(
         "--ring-mb",
         type=_megabytes,
-        default=_RING_MB,
+        default=RING_MB,
         metavar="N",
-        help=f"size of the event rings (default {_RING_MB})",
+        help=f"size of the event rings, together (default {RING_MB}: 4 for each CPU, 32 at most)",
     )
 
 

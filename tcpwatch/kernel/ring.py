@@ -23,15 +23,16 @@ _REGISTER_PRIVATE_EXPEDITED, _PRIVATE_EXPEDITED = 1 << 4, 1 << 3
 class Ring:
     """One consumer's end of the ring behind `descriptor`, `size` bytes (a power of two).
 
-    Layout: page 0 our position (writable), page 1 the producers' position, then the data mapped twice in a row, so
-    that a record that wraps is still contiguous. Each record: an 8-byte header {u32 length | BUSY | DISCARD, u32 page
-    offset}, then the payload rounded up to 8. All records have one size, so what is ready is a strided view."""
+    Layout: page 0 our position (writable), page 1 the producers' position, then the data, then the data once more, so
+    that a record that wraps is still contiguous. Of the second time its first page serves: all of it would count twice
+    as memory of ours. Each record: an 8-byte header {u32 length | BUSY | DISCARD, u32 page offset}, then the payload
+    rounded up to 8. All records have one size, so what is ready is a strided view, and two where it wraps."""
 
     def __init__(self, descriptor: int, size: int) -> None:
         page = mmap.PAGESIZE
         self.size = size
         self._own = mmap.mmap(descriptor, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        self._shared = mmap.mmap(descriptor, page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
+        self._shared = mmap.mmap(descriptor, page + size + page, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
         self._consumed = memoryview(self._own)[:8].cast("Q")
         self._produced = memoryview(self._shared)[:8].cast("Q")
         self._data = memoryview(self._shared)[page:]
@@ -49,23 +50,28 @@ class Ring:
         """Everything before this mark has been taken out."""
         return self._consumed[0]
 
-    def ready(self, limit: int) -> np.ndarray:
-        """Up to `limit` records, oldest first, without the one still being written and those behind it: (n,)
-        wire.EVENT, looked at in place. Valid until release()."""
+    def ready(self, limit: int) -> list[np.ndarray]:
+        """Up to `limit` records, oldest first, without the one still being written and those behind it: one or two
+        arrays (n,) wire.EVENT, looked at in place. Valid until release()."""
         position = self._consumed[0]
         written = (self._produced[0] - position) // _SLOT.itemsize
-        count = min(written, limit)
         self._fence()
-        slots = np.frombuffer(self._data, _SLOT, count, position & (self.size - 1))
-        lengths = slots["length"].copy()  # read once: producers change the headers under us
-        unfinished = np.flatnonzero(lengths != wire.EVENT.itemsize)
-        if len(unfinished):
-            count = int(unfinished[0])
-            if not lengths[count] & _BUSY:
-                raise TcpwatchError(f"the event ring holds a record of {int(lengths[count]) & ~_DISCARD} bytes")
+        parts = self._slots(position, min(written, limit))
+        finished = [part[: _finished(part["length"].copy())] for part in parts]  # producers change the lengths under us
+        if len(finished[0]) < len(parts[0]):
+            del finished[1:]
         self._fence()
-        self.holds_back = count < written
-        return slots["event"][:count]
+        self.holds_back = sum(map(len, finished)) < written
+        return [part["event"] for part in finished]
+
+    def _slots(self, position: int, count: int) -> list[np.ndarray]:
+        """So many records as they lie: those that begin before the ring's end, and those that begin after it."""
+        begin = position & (self.size - 1)
+        before = min(count, -(-(self.size - begin) // _SLOT.itemsize))
+        parts = [np.frombuffer(self._data, _SLOT, before, begin)]
+        if before < count:
+            parts.append(np.frombuffer(self._data, _SLOT, count - before, begin + before * _SLOT.itemsize - self.size))
+        return parts
 
     def release(self, count: int) -> None:
         """Give the room of the oldest `count` records back to the kernel."""
@@ -82,6 +88,17 @@ class Ring:
     def _fence(self) -> None:
         if self._number:
             ctypes.CDLL(None).syscall(self._number, _PRIVATE_EXPEDITED, 0, 0)
+
+
+def _finished(lengths: np.ndarray) -> int:
+    """How many records come before the first that is still being written."""
+    unfinished = np.flatnonzero(lengths != wire.EVENT.itemsize)
+    if not len(unfinished):
+        return len(lengths)
+    first = int(lengths[unfinished[0]])
+    if not first & _BUSY:
+        raise TcpwatchError(f"the event ring holds a record of {first & ~_DISCARD} bytes")
+    return int(unfinished[0])
 
 
 def _membarrier_number() -> int:

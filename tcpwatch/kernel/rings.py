@@ -2,7 +2,7 @@
 nothing downstream sees that there are several."""
 
 import select
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -51,17 +51,17 @@ class Rings:
         """Take out up to `limit` records, oldest first: a copy, (n,) wire.EVENT. now_ns: CLOCK_MONOTONIC."""
         until_ns = now_ns
         share = limit // len(self._rings)
-        parts = [ring.ready(share) for ring in self._rings]
-        times = [part["time_ns"].copy() for part in parts]
-        self.more = any(len(part) == share for part in parts)
-        for place, (ring, part) in enumerate(zip(self._rings, parts)):
-            if len(part):
-                self._reached_ns[place] = int(times[place][-1])
+        ready = [ring.ready(share) for ring in self._rings]
+        times = [np.concatenate([part["time_ns"] for part in parts]) for parts in ready]
+        self.more = any(len(of_one) == share for of_one in times)
+        for place, (ring, of_one) in enumerate(zip(self._rings, times)):
+            if len(of_one):
+                self._reached_ns[place] = int(of_one[-1])
             if ring.holds_back:
                 until_ns = min(until_ns, self._reached_ns[place])
         counts = [_count_until(of_one, until_ns) for of_one in times]
-        raw = [part[:n].view(_RAW) for part, n in zip(parts, counts)]
-        events = _merged(raw, [of[:n] for of, n in zip(times, counts)]).view(wire.EVENT)
+        raw = [part.view(_RAW) for parts, n in zip(ready, counts) for part in _first(n, parts)]
+        events = _merged(raw, [of_one[:n] for of_one, n in zip(times, counts)]).view(wire.EVENT)
         for ring, count in zip(self._rings, counts):
             ring.release(count)
         return events
@@ -78,11 +78,18 @@ def _count_until(times: np.ndarray, until_ns: int) -> int:
     return int(np.argmax(later)) if later.any() else len(times)
 
 
+def _first(count: int, parts: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """So many records of a ring, as they lie; no part is empty."""
+    for part in parts:
+        if count > 0 and len(part):
+            yield part[:count]
+        count -= len(part)
+
+
 def _merged(parts: list[np.ndarray], times: list[np.ndarray]) -> np.ndarray:
     """A copy of them all, in the order of their times."""
-    present = [part for part in parts if len(part)]
-    if len(present) == 1:
-        return present[0].copy()
+    if len(parts) == 1:
+        return parts[0].copy()
     merged = np.empty(sum(map(len, parts)), _RAW)
     rank = np.empty(len(merged), np.intp)
     # stable merges runs that are in order already, which these are but for what interrupts left
