@@ -53,7 +53,7 @@ def measure(scale: Scale) -> Result:
             *_latencies(answers),
             Figure("CPU at one refresh a second, of a core", [100 * share for share in shares], "%", at_most(30)),
             Figure("memory (PSS)", proportional, "MB", at_most(250)),
-            Figure("memory (RSS: the ring, mapped twice, counts twice)", resident, "MB"),
+            Figure("memory (RSS)", resident, "MB"),
         ],
     )
 

@@ -266,7 +266,8 @@ SECTIONS = (
     Section(
         "Namespaces",
         "The kernel's own counters of each network namespace (`/proc/net/snmp`, `/proc/net/netstat`), from the moment "
-        "on that tcpwatch first read them.",
+        "on that tcpwatch first read them; where the namespace came later and all its connections were seen opening, "
+        "from its beginning.",
         _NAMESPACES,
     ),
     Section(

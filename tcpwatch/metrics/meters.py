@@ -54,7 +54,7 @@ class Meters:
         self._book.begin(self._now_ns)
         self._happenings.follow(step)
         self._lives.follow(step)
-        self._kernel.follow(step.frame)
+        self._kernel.follow(step)
         self._itself.follow(step)
 
     def took(self, seconds: float) -> None:

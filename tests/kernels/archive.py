@@ -1,22 +1,27 @@
 """Which kernels are tried, and where do they come from? Fetches them, and their headers, from the package archive that
-this machine's apt uses, with lists of its own: neither the machine's packages nor its lists change."""
+this machine's apt uses, and keeps them outside of the tree."""
 
+import fcntl
+import hashlib
+import lzma
 import os
 import re
 import shutil
-import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.kernels.apt import Archive, Suite, drafted, run
+from tests.kernels.children import Trouble, pause
+
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tcpwatch" / "kernels"
-_DAY_S = 86_400
-_PATIENCE_S = 400.0  # for one command: 100 MB from the archive
-_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+PAUSES_S = (10.0, 30.0, 60.0)  # before the archive is asked again
+_GIVE_UP_S = 900.0
 _INSTALLED = re.compile(r"linux-(image|modules|binary)-\d\S*")
 _COMMON = re.compile(r"linux-headers-\d\S*-common")
+FLAVOURS = ("amd64", "cloud-amd64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +36,18 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """A kernel at hand. release: as `uname -r` says it. modules: the directory that holds lib/modules. headers: what
-    belongs into /usr/src, None where nobody asked for them."""
+    belongs into /usr/src; options: those it was built with, of each of FLAVOURS, as Debian's text; both None where
+    nobody asked for them."""
 
     name: str
     release: str
     image: Path
     modules: Path
-    headers: Path | None
+    headers: Path | None = None
+    options: tuple[str, ...] | None = None
 
 
-# The ordinary flavour: the one for clouds has the same TCP and BPF, fewer drivers, and no 9p to reach our files by
+# The ordinary flavour: the one for clouds (flavours.py) has fewer drivers, and no 9p to reach our files by
 KERNELS = tuple(
     Source(name, suite, "linux-image-amd64")
     for name, suite in (
@@ -53,37 +60,75 @@ KERNELS = tuple(
 )
 
 
-class CannotFetch(Exception):
-    """The archive did not give what was asked of it; the message says what."""
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """What is fetched beside the kernel, and how. say: takes a line for people. archive: None for this machine's."""
+
+    say: Callable[[str], None] = print
+    with_headers: bool = False
+    with_options: bool = False
+    cache: Path = CACHE
+    archive: Archive | None = None
+    pauses_s: Sequence[float] = PAUSES_S
 
 
-def fetch(source: Source, with_headers: bool, cache: Path = CACHE) -> Kernel:
-    """The newest kernel of that kind, from the cache where it is there already. Raises CannotFetch."""
-    apt = _Apt(cache / "lists" / source.suite, source.suite)
-    packages = list(apt.needed(source.package))
-    place = cache / "unpacked" / packages[0]
-    if not place.exists():
-        with _drafted(place) as draft:
-            for package in packages:
-                apt.unpack(package, draft)
-            _leave_out_drivers(draft)
-            _index_modules(draft)
+def fetch(source: Source, how: Fetch) -> Kernel:
+    """The newest kernel of that kind, from the cache where it is there already. An archive that does not give it is
+    asked again after each of the pauses; then a kernel that the cache has from before will do. Raises Trouble."""
+    until = time.monotonic() + _GIVE_UP_S
+    suite = Suite(source.suite, how.cache / "lists" / source.suite, until, how.archive)
+    for seconds in (*how.pauses_s, None):
+        try:
+            with _alone(how.cache / "lists" / f"{source.suite}.lock", until, how.say):
+                kernel = _fetched(source, suite, how, until)
+            break
+        except (Trouble, OSError) as error:
+            if seconds is None:
+                raise Trouble(f"it could not be fetched, in {len(how.pauses_s) + 1} attempts: {error}") from error
+            how.say(f"{error}; trying again in {seconds:.0f} s")
+            suite.distrust()
+            pause(seconds)
+    if suite.outdated:
+        how.say(f"the archive does not answer; {kernel.release} is here from before and will do. {suite.outdated}")
+    return kernel
+
+
+def _fetched(source: Source, suite: Suite, how: Fetch, until: float) -> Kernel:
+    suite.update()
+    packages = list(_needed(suite, source.package))
+
+    def finish(place: Path) -> None:
+        _leave_out_drivers(place)
+        _index_modules(place, until)
+
+    place = _unpacked(suite, packages, how, finish)
     release, image = _found(place)
-    return Kernel(source.name, release, image, place, _headers(apt, release, place, cache) if with_headers else None)
+    headers = _headers(suite, release, place, how) if how.with_headers else None
+    options = _options(suite, release, how) if how.with_options else None
+    return Kernel(source.name, release, image, place, headers, options)
 
 
-def _headers(apt: "_Apt", release: str, modules: Path, cache: Path) -> Path:
+def _needed(suite: Suite, package: str) -> Iterator[str]:
+    """The packages that hold the kernel itself, the image first."""
+    waiting, seen = [package], set[str]()
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        if _INSTALLED.fullmatch(name):
+            yield name
+        waiting += filter(_INSTALLED.fullmatch, suite.depends(name))
+
+
+def _headers(suite: Suite, release: str, modules: Path, how: Fetch) -> Path:
     """That very kernel's: its own, and what it has in common with the other flavours; where its modules are they are
     linked to, as installing would have done."""
     own = f"linux-headers-{release}"
-    common = next((name for name in apt.depends(own) if _COMMON.fullmatch(name)), None)
+    common = next((name for name in suite.depends(own) if _COMMON.fullmatch(name)), None)
     if common is None:
-        raise CannotFetch(f"{own} does not say what it has in common with others")
-    place = cache / "unpacked" / own
-    if not place.exists():
-        with _drafted(place) as draft:
-            for package in (own, common):
-                apt.unpack(package, draft)
+        raise Trouble(f"{own} does not say what it has in common with others")
+    place = _unpacked(suite, (own, common), how)
     for name, package in (("build", own), ("source", common)):
         link = modules / "lib" / "modules" / release / name
         if not link.is_symlink():
@@ -91,86 +136,61 @@ def _headers(apt: "_Apt", release: str, modules: Path, cache: Path) -> Path:
     return place / "usr" / "src"
 
 
+def _options(suite: Suite, release: str, how: Fetch) -> tuple[str, ...]:
+    version = ".".join(release.split(".")[:2])
+    place = _unpacked(suite, (f"linux-config-{version}",), how) / "usr" / "src" / f"linux-config-{version}"
+    return tuple(
+        lzma.decompress((place / f"config.amd64_none_{flavour}.xz").read_bytes()).decode() for flavour in FLAVOURS
+    )
+
+
+def _unpacked(
+    suite: Suite, packages: Sequence[str], how: Fetch, finish: Callable[[Path], None] = lambda place: None
+) -> Path:
+    """The directory that holds these, named like the first. What is there from before has to be what was unpacked."""
+    place = how.cache / "unpacked" / packages[0]
+    total = place.with_name(f"{place.name}.sum")
+    if place.exists() and total.exists() and total.read_text() == _sum(place):
+        return place
+    if place.exists():
+        how.say(f"{place} is not what was unpacked there; it is fetched again")
+    with drafted(place) as draft:
+        for package in packages:
+            suite.unpack(package, draft)
+        finish(draft)
+        total.write_text(_sum(draft))
+    return place
+
+
+def _sum(place: Path) -> str:
+    """Of the files' names and contents. Links may be added later."""
+    total = hashlib.blake2b(digest_size=20)
+    for path in sorted(place.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "blake2b").digest()
+            total.update(str(path.relative_to(place)).encode() + b"\0" + content)
+    return total.hexdigest()
+
+
 @contextmanager
-def _drafted(place: Path) -> Iterator[Path]:
-    """A directory that becomes `place` when it is whole."""
-    draft = place.with_name(f"{place.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    yield draft
-    draft.rename(place)
-
-
-class _Apt:
-    """The archive's lists for one suite, fetched once a day."""
-
-    def __init__(self, place: Path, suite: str) -> None:
-        for name in ("state/lists/partial", "cache/archives/partial"):
-            (place / name).mkdir(parents=True, exist_ok=True)
-        self._place = place
-        sources = place / "sources.list"
-        # newer releases of Debian trust no key for every archive
-        options = f"arch=amd64 signed-by={_KEYS}" if _KEYS.exists() else "arch=amd64"
-        sources.write_text(f"deb [{options}] {_mirror()} {suite} main\n")
-        self._options = {
-            "Dir::State": place / "state",
-            "Dir::State::status": "/dev/null",
-            "Dir::Cache": place / "cache",
-            "Dir::Etc::SourceList": sources,
-            "Dir::Etc::SourceParts": "-",
-            "Dir::Etc::Preferences": "-",
-            "Dir::Etc::PreferencesParts": "-",
-            "APT::Architecture": "amd64",
-            "APT::Architectures::": "amd64",
-            "APT::Sandbox::User": "",  # its own user may not write here
-            "Acquire::Languages": "none",
-            "Acquire::Retries": "3",
-            "Acquire::http::Timeout": "30",
-        }
-        if not _is_fresh(place / "updated"):
-            self._run("apt-get", "update")
-            (place / "updated").touch()
-
-    def needed(self, package: str) -> Iterator[str]:
-        """The packages that hold the kernel itself, the image first."""
-        waiting, seen = [package], set[str]()
-        while waiting:
-            name = waiting.pop(0)
-            if name in seen:
-                continue
-            seen.add(name)
-            if _INSTALLED.fullmatch(name):
-                yield name
-            waiting += filter(_INSTALLED.fullmatch, self.depends(name))
-
-    def depends(self, package: str) -> list[str]:
-        """The packages it needs."""
-        said = self._run("apt-cache", "depends", "--no-recommends", "--no-suggests", "--important", package)
-        return re.findall(r"^ +\|?(?:Pre)?Depends: (\S+)$", said, re.MULTILINE)
-
-    def unpack(self, package: str, into: Path) -> None:
-        archives = self._place / "cache" / "archives"
-        self._run("apt-get", "download", package, cwd=archives)
-        for path in archives.glob(f"{package}_*.deb"):
-            _run("dpkg-deb", "--extract", str(path), str(into))
-            path.unlink()
-
-    def _run(self, *command: str, cwd: Path | None = None) -> str:
-        options = [part for name, value in self._options.items() for part in ("-o", f"{name}={value}")]
-        return _run(command[0], *options, "-q", *command[1:], cwd=cwd)
-
-
-def _mirror() -> str:
-    """The archive that apt installs Debian's own packages from here."""
-    said = _run("apt-get", "indextargets", "--format", "$(ORIGIN)\t$(LABEL)\t$(REPO_URI)", "Created-By: Packages")
-    for origin, label, address in (line.split("\t") for line in said.splitlines()):
-        if (origin, label) == ("Debian", "Debian"):
-            return address
-    raise CannotFetch("apt knows no archive of Debian's here (apt-get update)")
-
-
-def _is_fresh(stamp: Path) -> bool:
-    return stamp.exists() and time.time() - stamp.stat().st_mtime < _DAY_S
+def _alone(lock: Path, until: float, say: Callable[[str], None]) -> Iterator[None]:
+    """While no other run fetches from that suite; the lock falls with whoever holds it."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    waiting = False
+    with lock.open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise Trouble("another run has been fetching it all the time") from None
+                if not waiting:
+                    say("another run is fetching it; waiting for that")
+                waiting = True
+                pause(0.2)
+        yield
 
 
 def _leave_out_drivers(place: Path) -> None:
@@ -182,30 +202,16 @@ def _leave_out_drivers(place: Path) -> None:
         shutil.rmtree(directory)
 
 
-def _index_modules(place: Path) -> None:
+def _index_modules(place: Path, until: float) -> None:
     """modules.dep, which installing would have made; and /lib where newer packages have /usr/lib."""
     if not (place / "lib").exists():
         (place / "lib").symlink_to("usr/lib")
-    _run("depmod", "--basedir", str(place), _found(place)[0])
+    run("depmod", "--basedir", str(place), _found(place)[0], until=until)
 
 
 def _found(place: Path) -> tuple[str, Path]:
     """(release, the kernel's image), which newer packages keep beside the modules."""
     image = next(iter((*place.glob("boot/vmlinuz-*"), *place.glob("usr/lib/modules/*/vmlinuz"))), None)
     if image is None:
-        raise CannotFetch(f"no kernel's image in {place}")
+        raise Trouble(f"no kernel's image in {place}")
     return image.parent.name if image.name == "vmlinuz" else image.name.removeprefix("vmlinuz-"), image
-
-
-def _run(*command: str, cwd: Path | None = None) -> str:
-    try:
-        done = subprocess.run(
-            command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_PATIENCE_S
-        )
-    except FileNotFoundError as error:
-        raise CannotFetch(f"{command[0]} is not here (setup/packages python3 kernels)") from error
-    except subprocess.TimeoutExpired as error:
-        raise CannotFetch(f"{' '.join(command)}: not done in {_PATIENCE_S:.0f} s") from error
-    if done.returncode:
-        raise CannotFetch(f"{' '.join(command)}: exit {done.returncode}: {done.stderr.strip()[-2000:]}")
-    return done.stdout

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -225,3 +227,34 @@ def _refuse(counted: Counted) -> None:
     assert value(final, "resets", netns=right.name, port="", direction="sent") == CONNECTIONS == sent
     assert value(final, "kernel_sent_resets", netns=right.name) == CONNECTIONS
     assert value(final, "kernel_attempt_fails", netns=left.name) == CONNECTIONS
+
+
+# It talks at once, before anybody can have read what is counted in there
+_NEWCOMER = """
+import os, socket, subprocess, sys
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+calls = [socket.create_connection(listener.getsockname()) for _ in range(23)]
+print(os.stat("/proc/self/ns/net").st_ino, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_namespace_that_comes_later_is_counted_from_its_beginning() -> None:
+    """Its first connections, too: they were there before its counters were first read."""
+    played(_newcomer)
+
+
+def _newcomer(counted: Counted) -> None:
+    command = ("unshare", "--net", sys.executable, "-c", _NEWCOMER)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            name = process.stdout.readline().strip()
+
+            def opened(picture: Picture) -> list[float]:
+                return [value(picture, f"kernel_{one}_opens", netns=name) for one in ("active", "passive")]
+
+            assert opened(counted.until(lambda p: opened(p) == [CONNECTIONS] * 2)) == [CONNECTIONS] * 2
+        finally:
+            process.communicate(timeout=DEADLINE_S)
