@@ -3,15 +3,14 @@ elsewhere, and is imported only by the command that needs it."""
 
 import errno
 import os
-import signal
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from tcpwatch import words
+from tcpwatch.commands.loading import loading
 from tcpwatch.errors import FilterError, TcpwatchError, UsageError
 from tcpwatch.flags import COMMANDS, parse
 from tcpwatch.narration import say
@@ -31,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UsageError("stdout is closed: there is nowhere to write to", "redirect it to /dev/null instead")
         options = parse(sys.argv[1:] if argv is None else argv)
         expression = _expression(options)
-        with _uninterrupted():
+        with loading():
             wanted = _filter(options, expression)
             from tcpwatch.commands import find
 
@@ -50,16 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 0  # before there was anything to summarise, or for the second time
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits: in the middle of an import it would become somebody's ImportError."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _discard_output() -> None:
@@ -92,11 +81,6 @@ def _place(options: Namespace) -> str:
     """In a recording --netns is a filter like any other."""
     if not options.recording or getattr(options, "netns", "all") == "all":
         return ""
-    if options.command == "record":
-        raise UsageError(
-            "a recording is copied whole: --netns would leave nothing out",
-            "pick when it is read: tcpwatch events --from FILE --netns NAME",
-        )
     if options.netns == "self" or "/" in options.netns:
         raise UsageError("--netns self and paths are about this machine", "use --netns NAME, as the recording names it")
     return f"netns = {options.netns}"

@@ -25,6 +25,8 @@ COMMANDS = {
 _FILTER_HELP = (
     "the filter language is ss's and more: state established and ( dport = :443 or comm = nginx ) and rtt > 50ms"
 )
+_SHOWN_HELP = "show only what matches; see docs/filters.md"
+_KEPT_HELP = "keep only what matches: by address, port, family and netns; see docs/filters.md"
 _FROM_HELP = {
     "live": "a recording in place of the kernel: the same as tcpwatch replay FILE",
     "events": "a recording in place of the kernel (- for standard input)",
@@ -37,19 +39,12 @@ _NAT_TIMEOUT_S = 350.0  # AWS's gateways and balancers; Azure 240, home routers 
 
 _SCREENS = ("live", "replay", "demo")
 _LINES = ("events", "life", "snapshot")
-_WHOLE = ("record", "serve")  # without a filter
-_WITHOUT_WORDS = (*_WHOLE, "demo", "doctor")
-_UNFILTERED = {
-    "record": "a recording holds everything: filter when it is read",
-    "serve": "metrics count everything: filter where they are queried",
-}
+_KEEPING = ("record", "serve")  # others may ask later, so the filter says what is kept and not what is shown
+_WITHOUT_WORDS = ("demo", "doctor")
 
 
 class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        command = self.prog.rpartition(" ")[2]
-        if command in _UNFILTERED and message.startswith("unrecognized"):
-            message += f" ({_UNFILTERED[command]})"
         raise UsageError(message, f"see {self.prog} --help")
 
 
@@ -88,7 +83,7 @@ def _overview() -> ArgumentParser:
 
 
 def _epilog(command: str) -> str:
-    return "" if command in (*_WHOLE, "doctor") else _FILTER_HELP
+    return "" if command in (*_KEEPING, "doctor") else _FILTER_HELP
 
 
 def _add_options(parser: ArgumentParser, command: str) -> None:
@@ -105,12 +100,11 @@ def _add_options(parser: ArgumentParser, command: str) -> None:
         add("--netns", default="all", metavar="all|NAME", help="which network namespaces, as the recording names them")
     else:
         add("--netns", default="all", metavar="all|self|NAME|PATH", help="which network namespaces (default all)")
-    if command in ("live", *_WHOLE, *_LINES):
+    if command in ("live", *_KEEPING, *_LINES):
         add("--from", dest="recording", default="", metavar="FILE", help=_FROM_HELP.get(command, _FROM_HELP["events"]))
     if command != "export":
         add("--duration", type=_seconds, metavar="S", help="end after so many seconds")
-    if command not in _WHOLE:
-        add("-f", "--filter", metavar="EXPR", default="", help="show only what matches; see docs/filters.md")
+    add("-f", "--filter", metavar="EXPR", default="", help=_KEPT_HELP if command in _KEEPING else _SHOWN_HELP)
     if command not in _WITHOUT_WORDS:
         # with a default, or argparse calls them required
         add("words", nargs="*", default=[], metavar="EXPR", help="the filter as trailing words, as ss takes it")

@@ -7,6 +7,8 @@ import numpy as np
 
 from tcpwatch import wire
 from tcpwatch.counters import COUNTS
+from tcpwatch.probe import FUNCTIONS as FUNCTIONS
+from tcpwatch.probe import Probe as Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +22,7 @@ class Host:
     netns: int  # inode of the namespace the observer lives in
     realtime_offset_ns: int  # Unix time = CLOCK_MONOTONIC + this
     reset_reasons: tuple[str, ...] = ()  # enum sk_rst_reason of that kernel, by number, without the prefix
-
-
-FUNCTIONS = ("fentry", "fexit")  # kinds of probes: on the kernel's functions, where the others are on tracepoints
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """One hook or iterator: what it is for, and whether the kernel took it."""
-
-    name: str  # "inet_sock_set_state"
-    kind: str  # "tp_btf", "iter", "fentry"
-    purpose: str  # "state changes"
-    attached: bool
-    reason: str = ""  # why not, in the kernel's words made plain
-    without: str = ""  # what is missed for want of it
-    refused: bool = False  # the kernel has it and would not let us; else, where not attached, it has no such thing
+    kept: str = ""  # the filter by which connections were kept, others are not in the session; "": all were
 
 
 @dataclass(frozen=True, slots=True)

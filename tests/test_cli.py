@@ -62,11 +62,10 @@ def test_the_command_may_stand_anywhere_and_live_is_the_default(
         (("record",), "-o"),
         (("record", "-o", "f.tcpw", "--max-size", "big"), "no size"),
         (("record", "-o", "f.tcpw", "--on-finding", "high"), "--keep"),
-        (("record", "-o", "f.tcpw", "state", "established"), "filter when it is read"),
+        (("record", "-o", "f.tcpw", "state", "established"), "whole life, in which this may change: state"),
         (("record", "-o", ""), "needs a name"),
-        (("record", "-o", "f.tcpw", "--from", "g.tcpw", "--netns", "blue"), "copied whole"),
         (("export", "f.tcpw", "-o", "out"), "--to"),
-        (("serve", "state", "established"), "filter where they are queried"),
+        (("serve", "state", "established"), "whole life, in which this may change: state"),
         (("serve", "--web.max-requests", "some"), "between 0 and"),
         (("serve", "--web.listen-address"), "expected one argument"),
         (("replay",), "required: FILE\n"),
@@ -132,7 +131,7 @@ class Impatient:
 
 assert "datetime" not in sys.modules
 sys.meta_path.insert(0, Impatient())
-sys.exit(cli.main(["events", "--from", "nothing"]))
+sys.exit(cli.main(["snapshot", "--from", "nothing"]))
 """
 
 

@@ -6,9 +6,11 @@ import signal
 import sys
 import time
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from tcpwatch.frame import Frame
-from tcpwatch.source import Source
+if TYPE_CHECKING:
+    from tcpwatch.frame import Frame
+    from tcpwatch.source import Source
 
 
 class Ending:
@@ -29,7 +31,7 @@ class Ending:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
                 signal.signal(number, self._asked)
 
-    def governs(self, source: Source) -> None:
+    def governs(self, source: "Source") -> None:
         """From now on the time runs."""
         self._source = source
         if self._duration is not None and not self._recorded:
@@ -37,7 +39,7 @@ class Ending:
         if self._wanted:
             source.stop()
 
-    def due(self, frame: Frame) -> bool:
+    def due(self, frame: "Frame") -> bool:
         """Whether this should be the last frame."""
         if self._recorded and self._duration is not None and self._until is None:
             self._until = frame.begin_ns / 1e9 + self._duration

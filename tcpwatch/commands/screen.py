@@ -1,6 +1,5 @@
 """`tcpwatch live` and `tcpwatch replay`: the terminal UI, on the kernel or on a recording."""
 
-import gc
 import os
 import socket
 import sys
@@ -9,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tcpwatch.commands import sources
+from tcpwatch.commands.loading import loading
 from tcpwatch.errors import UsageError
 from tcpwatch.narration import say
 from tcpwatch.tracker.tracker import Tracker
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tcpwatch.filter import Filter
     from tcpwatch.tracker.view import View
     from tcpwatch.tui.app import Companion
+
+_TOO_PLAIN = ("", "dumb", "unknown")  # Textual does not ask terminfo, and would write its escapes there, too
 
 
 def run(options: Namespace, expression: str, _filter: "Filter | None") -> int:
@@ -63,11 +65,8 @@ def replay(options: Namespace, expression: str) -> int:
 
 def _load() -> Callable[..., None]:
     """tui.app.run(): shows a feed until the user quits."""
-    gc.disable()  # several hundred modules, whose objects all stay: neither now nor later is there garbage among them
-    from tcpwatch.tui.app import run as show
-
-    gc.freeze()
-    gc.enable()
+    with loading():
+        from tcpwatch.tui.app import run as show
     return show
 
 
@@ -91,6 +90,12 @@ def _require_terminal(more: str = "") -> None:
         raise UsageError(
             "the terminal UI needs a terminal",
             f"use tcpwatch events, life or snapshot{more} where the output goes elsewhere",
+        )
+    kind = os.environ.get("TERM", "")
+    if kind in _TOO_PLAIN:
+        raise UsageError(
+            f"the terminal UI needs a terminal to draw on, and TERM is {kind or 'not set'}",
+            f"use tcpwatch events, life or snapshot{more}; or set TERM, as to xterm-256color, if it can be drawn on",
         )
     if sys.stderr is None:
         raise UsageError("stderr is closed: the terminal UI draws on it", "leave 2>&- out")

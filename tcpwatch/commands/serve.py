@@ -10,7 +10,6 @@ import numpy.ma  # noqa: F401 - np.unique() would load it later, when clients ma
 from tcpwatch import __version__, words
 from tcpwatch.commands import sources
 from tcpwatch.commands.ending import Ending
-from tcpwatch.errors import UsageError
 from tcpwatch.frame import Frame
 from tcpwatch.live import Session
 from tcpwatch.metrics.meters import Meters
@@ -18,6 +17,7 @@ from tcpwatch.narration import say
 from tcpwatch.serve.exporter import Exporter
 from tcpwatch.serve.orders import Orders, orders
 from tcpwatch.serve.pacing import Paced
+from tcpwatch.sieve import Sieve, Sieved
 from tcpwatch.source import Source
 from tcpwatch.tracker.tracker import Tracker
 
@@ -29,11 +29,7 @@ _RENEWED = ("CAP_DAC_READ_SEARCH",)  # a certificate's key may be another user's
 
 
 def run(options: Namespace, _expression: str, wanted: "Filter | None") -> int:
-    if wanted is not None:
-        raise UsageError(
-            "a recording is served whole: --netns would leave nothing out", "query by the label netns instead"
-        )
-    service = _Service(options, orders(options))
+    service = _Service(options, orders(options), wanted)
     try:
         return service.run()
     finally:
@@ -43,8 +39,9 @@ def run(options: Namespace, _expression: str, wanted: "Filter | None") -> int:
 class _Service:
     """Listens from the beginning: what cannot work is to be said before anything is attached."""
 
-    def __init__(self, options: Namespace, wishes: Orders) -> None:
-        self._options, self._wishes = options, wishes
+    def __init__(self, options: Namespace, wishes: Orders, wanted: "Filter | None") -> None:
+        self._options, self._wishes, self._wanted = options, wishes, wanted
+        self._sieve = Sieve(wanted) if wanted else None
         self._session: Session | None = None
         self._exporter = Exporter(wishes, self._facts, _tell)
 
@@ -52,8 +49,9 @@ class _Service:
         """Until somebody ends it, or the source fails."""
         ending = Ending(stdout=False)
         origin = self._origin()
-        paced = Paced(origin, self._ended) if self._options.recording else None
-        source = _Lasting(paced or origin)
+        kept: Source = Sieved(origin, self._sieve) if self._sieve else origin
+        paced = Paced(kept, self._ended) if self._options.recording else None
+        source = _Lasting(paced or kept)
         ending.governs(source)
         tracker = Tracker(history_bytes=1, nat_timeout_s=self._options.nat_timeout)  # listeners and ports need some
         session = self._session = self._follow(source, tracker, _loader(origin))
@@ -72,7 +70,8 @@ class _Service:
         if session.error is not None:
             raise session.error
         _tell(f"scrapes answered: {self._exporter.scrapes}")
-        return sources.account(origin, paced.given if paced else tracker.frame)
+        delivered = self._sieve.delivered if self._sieve else origin.delivered
+        return sources.account(origin, paced.given if paced else tracker.frame, delivered)
 
     def stop(self) -> None:
         """May be called twice."""
@@ -85,7 +84,7 @@ class _Service:
             return sources.recorded(self._options.recording)
         from tcpwatch.kernel.source import Pace
 
-        return sources.watched(self._options, None, Pace(tick=0.2), time_wait=True)
+        return sources.watched(self._options, self._wanted, Pace(tick=0.2), time_wait=True)
 
     def _follow(self, source: Source, tracker: Tracker, loader: str) -> Session:
         wishes = self._wishes
@@ -106,13 +105,15 @@ class _Service:
         netns, recording = self._options.netns, self._options.recording
         where = "every network namespace" if netns == "all" else f"network namespace {netns}"
         watched = ("Watched", f"the recording {recording}" if recording else where)
+        kept = (("Kept", self._wanted.expression),) if self._wanted else ()
         if view is None:
-            return (watched,)
+            return (watched, *kept)
         attached = sum(probe.attached for probe in view.probes)
         return (
             ("Machine", view.host.name),
             ("Kernel", view.host.kernel),
             watched,
+            *kept,
             ("Probes", f"{attached} of {len(view.probes)} attached"),
             ("Connections", f"{len(view.connections)}, listeners included"),
         )

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from tcpwatch.commands import sources
 from tcpwatch.commands.ending import Ending
 from tcpwatch.errors import BadInput, KernelLacks, UsageError
+from tcpwatch.narration import say
 from tcpwatch.text.writer import Writer
 from tcpwatch.tracker.tracker import Tracker
 
 if TYPE_CHECKING:
     from tcpwatch.filter import Filter
+    from tcpwatch.frame import Snapshot
     from tcpwatch.recording.reader import Recording
     from tcpwatch.recording.source import RecordedSource
 
@@ -62,17 +64,30 @@ def _recorded(source: "RecordedSource", options: Namespace, wanted: "Filter | No
     recording = cast("Recording", source.recording)
     try:
         until_ns = _moment(recording, options.at) if options.at else recording.end_ns
-        segment, place = _last_snapshot(recording, until_ns)
+        segment, shown = _last_snapshot(recording, until_ns)
+        if options.at:
+            say(_age(shown, until_ns, recording.host.realtime_offset_ns))
+        # Which connection it is, since when, and at which end: only what precedes tells. The bare text shows none of it
+        bare = options.format == "text" and wanted is None
         tracker = Tracker()
         writer = _writer(options, sys.stdout.buffer, wanted)
-        for number, frame in enumerate(recording.frames(segment)):
+        for frame in recording.frames(segment if bare else 0):
             step = tracker.fold(frame)
-            if number == place:
+            if frame.snapshot is not None and frame.snapshot.begin_ns == shown.begin_ns:
                 writer.write(step)
                 break
     finally:
         source.close()
     return sources.admit_gaps(source)
+
+
+def _age(shown: "Snapshot", moment_ns: int, offset_ns: int) -> str:
+    from tcpwatch.replay.when import said
+
+    apart_s = (moment_ns - shown.end_ns) / 1e9
+    side = "before" if apart_s >= 0 else "after"
+    at = f"{said(shown.end_ns + offset_ns)}.{(shown.end_ns + offset_ns) // 1_000_000 % 1000:03}"
+    return f"tcpwatch: as it was at {at}, {abs(apart_s):.3f} s {side} the moment asked for"
 
 
 def _piped(source: "RecordedSource", options: Namespace, wanted: "Filter | None") -> int:
@@ -100,16 +115,15 @@ def _moment(recording: "Recording", at: str) -> int:
     return moment(at, Span(begin_ns, end_ns, begin_ns if at.lstrip().startswith("+") else end_ns)) - offset_ns
 
 
-def _last_snapshot(recording: "Recording", until_ns: int) -> tuple[int, int]:
-    """(segment, which of its frames has it); the first of all where none precedes the moment. A segment begins with a
-    snapshot if there are any, so one is looked through, or two."""
+def _last_snapshot(recording: "Recording", until_ns: int) -> "tuple[int, Snapshot]":
+    """And its segment; the first of all where none precedes the moment. A segment begins with a snapshot if there are
+    any, so one is looked through, or two."""
     for segment in range(len(recording.segments) - 1, -1, -1):
         found = None
-        for number, frame in enumerate(recording.frames(segment)):
+        for frame in recording.frames(segment):
             if frame.end_ns > until_ns and (found is not None or segment):
                 break
-            if frame.snapshot is not None:
-                found = number
+            found = frame.snapshot or found
         if found is not None:
             return segment, found
     raise BadInput(f"{recording.name} has no snapshot", "its events are there: see tcpwatch events --from")

@@ -5,17 +5,23 @@ import os
 import stat
 import sys
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from tcpwatch import wire
+from tcpwatch import words
+from tcpwatch.commands.loading import loading
 from tcpwatch.errors import BadInput, NotPermitted, UsageError
-from tcpwatch.frame import Frame
 from tcpwatch.narration import say
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tcpwatch.filter import Filter
-    from tcpwatch.kernel.source import KernelSource, Pace
+    from tcpwatch.frame import Frame
+    from tcpwatch.kernel.namespaces import Place
+    from tcpwatch.kernel.pace import Pace
+    from tcpwatch.kernel.programs import Programs
+    from tcpwatch.kernel.source import KernelSource
     from tcpwatch.recording.reader import Recording, Stream
     from tcpwatch.recording.source import RecordedSource
 
@@ -30,12 +36,12 @@ def watched(
     pace: "Pace",
     time_wait: bool,
     spare: Iterable[str] | None = (),
+    announced: bool = False,
 ) -> "KernelSource":
     """The kernel, attached, with what it can decide of the filter left to it. spare: as KernelSource has it; what the
-    command itself needs privileges for, once it watches."""
+    command itself needs privileges for, once it watches. announced: say so as soon as it is."""
     from tcpwatch.kernel import namespaces
-    from tcpwatch.kernel.programs import Knobs
-    from tcpwatch.kernel.source import KernelSource
+    from tcpwatch.kernel.programs import Knobs, Programs
 
     netns = namespaces.resolve(options.netns)
     known = {netns: namespaces.Place(netns, options.netns)} if "/" in options.netns else {}
@@ -51,23 +57,38 @@ def watched(
             want_rport_max=wanted.kernel.rport_max,
             want_time_wait=time_wait,
         )
-    source = KernelSource(options.ring_mb << 20, knobs, pace, known, spare, options.loader)
-    _admit_blindness(source, netns)
-    return source
+    programs = Programs(options.ring_mb << 20, knobs, options.loader)
+    try:
+        _admit_blindness(known | namespaces.discover(), netns)
+        if announced:
+            _announce(programs)
+        with loading():
+            # The kernel watches already, while NumPy and what rests on it is still being loaded (100 ms)
+            from tcpwatch.kernel.source import KernelSource
+
+        return KernelSource(options.ring_mb << 20, knobs, pace, known, spare, options.loader, programs)
+    except BaseException:
+        programs.close()
+        raise
 
 
 def announce(source: "Origin") -> None:
     programs = getattr(source, "programs", None)
     if programs is not None:
-        attached = sum(probe.attached for probe in programs.probes)
-        way = ", compiled by bcc" if programs.loader == "bcc" else ""
-        say(f"tcpwatch: watching ({attached} of {len(programs.probes)} probes{way}), Ctrl-C ends")
+        _announce(programs)
+
+
+def _announce(programs: "Programs") -> None:
+    attached = sum(probe.attached for probe in programs.probes)
+    way = ", compiled by bcc" if programs.loader == "bcc" else ""
+    say(f"tcpwatch: watching ({attached} of {len(programs.probes)} probes{way}), Ctrl-C ends")
 
 
 def recorded(name: str) -> "RecordedSource":
     """name: of a file or a named pipe; "-": standard input. Raises BadInput."""
-    from tcpwatch.recording.reader import Recording, Stream
-    from tcpwatch.recording.source import RecordedSource
+    with loading():
+        from tcpwatch.recording.reader import Recording, Stream
+        from tcpwatch.recording.source import RecordedSource
 
     if name == STDIN:
         if sys.stdin is None:
@@ -80,13 +101,17 @@ def recorded(name: str) -> "RecordedSource":
             return RecordedSource(Stream(open(name, "rb")))
     except OSError as error:
         raise BadInput(f"cannot read {name}: {error.strerror}") from error
-    return RecordedSource(Recording(name))
+    source = RecordedSource(recording := Recording(name))
+    if recording.host.kept:
+        say(f"tcpwatch: this recording holds only what matches {words.clean(recording.host.kept)}")
+    return source
 
 
-def account(source: "Origin", frame: Frame | None) -> int:
-    """After the last frame, if there was one: what was lost, and what of a recording was left out. The exit code."""
+def account(source: "Origin", frame: "Frame | None", delivered: "np.ndarray | None" = None) -> int:
+    """After the last frame, if there was one: what was lost, and what of a recording was left out. The exit code.
+    delivered: (KINDS,) events, where not all that the source gave were kept."""
     if frame is not None:
-        _summarise(source, frame)
+        _summarise(source, frame, source.delivered if delivered is None else delivered)
     return finish(source)
 
 
@@ -95,9 +120,11 @@ def finish(source: "Origin") -> int:
     return 0 if hasattr(source, "programs") else admit_gaps(source)
 
 
-def _summarise(source: "Origin", frame: Frame) -> None:
+def _summarise(source: "Origin", frame: "Frame", by_kind: "np.ndarray") -> None:
+    from tcpwatch import wire  # takes NumPy
+
     seen, lost = (frame.tally[column] - source.tally_before[column] for column in ("seen", "lost"))
-    delivered = int(source.delivered[wire.SHOWN_KINDS].sum())
+    delivered = int(by_kind[wire.SHOWN_KINDS].sum())
     # where a recording was ended early, or breaks off, what was seen last lies behind its end
     said = (
         f"{seen[wire.SHOWN_KINDS].sum()} events seen, {delivered} delivered" if frame.final else f"{delivered} events"
@@ -127,13 +154,16 @@ def admit_damage(recording: "Recording | Stream", stopped: bool) -> int:
     return BadInput.exit_code if recording.is_damaged else 0
 
 
-def _admit_blindness(source: "KernelSource", netns: int) -> None:
-    """A namespace that cannot be read must not look empty. Raises NotPermitted where it is the one asked for."""
-    count, refused = source.unreadable()
+def _admit_blindness(places: "Mapping[int, Place]", netns: int) -> None:
+    """A namespace that cannot be read must not look empty. netns: the only one that is wanted, or ALL. Raises
+    NotPermitted where it is the one asked for."""
+    from tcpwatch.kernel import namespaces
+
+    wanted = [place for place in places.values() if netns in (namespaces.ALL, place.inode)]
+    refused = namespaces.refused(wanted)
     if not refused:
         return
     reason = next(iter(refused.values()))
     if netns in refused:
-        source.close()
         raise NotPermitted(f"the sockets of that network namespace cannot be listed: {reason}", "run as root")
-    say(f"tcpwatch: the sockets of {len(refused)} of {count} network namespaces cannot be listed: {reason}")
+    say(f"tcpwatch: the sockets of {len(refused)} of {len(wanted)} network namespaces cannot be listed: {reason}")

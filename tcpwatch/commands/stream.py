@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from tcpwatch.commands import sources
 from tcpwatch.commands.ending import Ending
-from tcpwatch.text.writer import Writer
-from tcpwatch.tracker.tracker import Tracker
+from tcpwatch.commands.loading import loading
 
 if TYPE_CHECKING:
     from tcpwatch.commands.sources import Origin
@@ -17,12 +16,16 @@ if TYPE_CHECKING:
 def run(options: Namespace, expression: str, wanted: "Filter | None") -> int:
     ending = Ending(options.duration, recorded=bool(options.recording))
     source = sources.recorded(options.recording) if options.recording else _watched(options, wanted)
-    ending.governs(source)
-    tracker = Tracker()
-    writer = Writer(options.command, options.format, sys.stdout.buffer, wanted, options.count)
     try:
+        with loading():
+            # The kernel watches already, while what it takes to follow and to write is still being loaded (70 ms)
+            from tcpwatch.text.writer import Writer
+            from tcpwatch.tracker.tracker import Tracker
+
+        tracker = Tracker()
+        writer = Writer(options.command, options.format, sys.stdout.buffer, wanted, options.count)
         writer.header()
-        sources.announce(source)
+        ending.governs(source)
         for frame in source.frames():
             writer.write(tracker.fold(frame))
             if writer.done or ending.due(frame):
@@ -33,7 +36,7 @@ def run(options: Namespace, expression: str, wanted: "Filter | None") -> int:
 
 
 def _watched(options: Namespace, wanted: "Filter | None") -> "Origin":
-    from tcpwatch.kernel.source import Pace
+    from tcpwatch.kernel.pace import Pace
 
     # It looks at all sockets only to find what was open before, and what was lost
-    return sources.watched(options, wanted, Pace(tick=0.1, share=0.02), time_wait=False)
+    return sources.watched(options, wanted, Pace(tick=0.1, share=0.02), time_wait=False, announced=True)

@@ -8,8 +8,10 @@ from tcpwatch.filter.fields import Kind
 _OPENING = """\
 # Filters
 
-A filter picks connections. Every command takes one, after `-f` or as its last words, and so does `/` in the terminal
-UI. The language is `ss`'s, with more fields:
+A filter picks connections. Every command that tells of them takes one, after `-f` or as its last words, and so does
+`/` in the terminal UI. With `record` and `serve` it says what is kept, and may ask for nothing that changes in a
+connection's life: for `src`, `dst`, `addr`, `host`, `sport`, `dport`, `port`, `family` and `netns`. The language is
+`ss`'s, with more fields:
 
     tcpwatch snapshot state established '( dport = :https or comm = nginx )' and 'rtt > 50ms'
     tcpwatch events -f 'dst 10.0.0.0/8 and not port = ssh'

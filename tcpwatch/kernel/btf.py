@@ -2,11 +2,10 @@
 tracepoints exist with how many arguments, what an enum's numbers mean, and how a struct is laid out."""
 
 import ctypes as C
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
+from tcpwatch import layout
 from tcpwatch.errors import KernelLacks, TcpwatchError
 from tcpwatch.kernel import libbpf
 
@@ -176,10 +175,10 @@ class Btf:
         return head.info & 0xFFFF
 
 
-def check_records(btf: Btf, structs: dict[str, np.dtype]) -> None:
-    """Compare the object's records with their dtypes, field by field. Raises TcpwatchError naming the difference."""
-    for name, dtype in structs.items():
-        ours = {field: (offset, sub.itemsize) for field, (sub, offset, *_) in (dtype.fields or {}).items()}
+def check_records(btf: Btf, structs: Mapping[str, layout.Fields]) -> None:
+    """Compare the object's records with ours, field by field. Raises TcpwatchError naming the difference."""
+    for name, fields in structs.items():
+        ours = layout.places(fields)
         theirs = btf.struct(name)
         if ours != theirs:
             differ = sorted(set(ours.items()) ^ set(theirs.items()), key=lambda item: item[1])

@@ -4,10 +4,12 @@ nothing of TCP; policy (which programs, which knobs) lives in programs.py."""
 import ctypes as C
 import os
 from collections.abc import Callable
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from tcpwatch.errors import KernelLacks
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _P, _I, _U32, _S, _SIZE = C.c_void_p, C.c_int, C.c_uint32, C.c_char_p, C.c_size_t
 _PRINT = C.CFUNCTYPE(_I, _I, _S, _P)  # va_list travels as a pointer on the CPUs we run on
@@ -38,6 +40,7 @@ _SIGNATURES: dict[str, tuple[object, ...]] = {
     "bpf_map__name": (_S, _P),
     "bpf_map__fd": (_I, _P),
     "bpf_map__set_max_entries": (_I, _P, _U32),
+    "bpf_map__reuse_fd": (_I, _P, _I),
     "bpf_map__initial_value": (_P, _P, C.POINTER(_SIZE)),
     "bpf_map_create": (_I, _I, _S, _U32, _U32, _U32, _P),
     "bpf_map_lookup_elem": (_I, _I, _P, _P),
@@ -146,6 +149,11 @@ class Object:
         if call("bpf_map__set_max_entries", self.maps[name], entries):
             raise os_error(f"map {name} cannot hold {entries}")
 
+    def replace(self, name: str, descriptor: int) -> None:
+        """Have that map in place of one made by load(). The descriptor stays the caller's."""
+        if call("bpf_map__reuse_fd", self.maps[name], descriptor):
+            raise os_error(f"map {name} cannot be replaced")
+
     def constants(self) -> C.Array[C.c_char] | None:
         """The object's read-only data, writable until load(): the knobs live there."""
         for name, pointer in self.maps.items():
@@ -196,11 +204,11 @@ def open_iterator(link: int) -> int:
 def recursion_misses(program: int) -> int:
     """How often the kernel skipped the program because it was running on that CPU already: a softirq had interrupted it
     and came by the same hook (struct bpf_prog_info, since Linux 5.12; 0 before)."""
-    info = np.zeros(_MISSES_AT + 1, np.uint64)
-    size = _U32(info.nbytes)
-    if call("bpf_obj_get_info_by_fd", program, info.ctypes.data, size):
+    info = (C.c_uint64 * (_MISSES_AT + 1))()
+    size = _U32(C.sizeof(info))
+    if call("bpf_obj_get_info_by_fd", program, info, size):
         raise os_error("program information")
-    return int(info[_MISSES_AT])
+    return info[_MISSES_AT]
 
 
 def possible_cpus() -> int:
@@ -221,7 +229,7 @@ def put(outer: int, key: int, inner: int) -> None:
         raise os_error("a map cannot be put into another")
 
 
-def look_up(descriptor: int, key: int, value: np.ndarray) -> None:
+def look_up(descriptor: int, key: int, value: "np.ndarray") -> None:
     """Read one slot of an array map into value, which must have its size (times the possible CPUs, where per CPU)."""
     index = C.c_uint32(key)
     if call("bpf_map_lookup_elem", descriptor, C.byref(index), value.ctypes.data):

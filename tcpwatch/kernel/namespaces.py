@@ -5,7 +5,7 @@ import ctypes
 import errno
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ _CLONE_NEWNET = 0x40000000
 _NS_GET_NSTYPE = 0xB703
 _HOST_AS_DOCKER_CALLS_IT = "default"
 _RUN, _DOCKER = "/run/netns", "/run/docker/netns"
-_SHOWN = 8  # names in a message
+_SHOWN = 12  # namespaces in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,20 @@ def entered(place: Place) -> Iterator[None]:
         os.close(home)
 
 
+def refused(places: Iterable[Place]) -> dict[int, str]:
+    """Those of them that we may not enter, by inode number, with the reason."""
+    found = {}
+    for place in places:
+        try:
+            with entered(place):
+                pass
+        except PermissionError as error:
+            found[place.inode] = str(error.strerror)
+        except OSError:  # it has ended meanwhile
+            continue
+    return found
+
+
 def has_tcp_sockets() -> bool:
     """Whether the namespace the calling thread is in holds any TCP socket: a snapshot of one walks the whole machine's
     tables, and most namespaces have none. Counts TIME_WAIT; half-open ones come with their listener."""
@@ -166,14 +180,18 @@ def resolve(word: str, places: Mapping[int, Place] | None = None) -> int:
         return named
     if word.isdecimal() and int(word) in known:
         return int(word)
-    raise UsageError(f"no network namespace is called {words.clean(word)!r}", f"use all, self or {_choices(known)}")
+    raise UsageError(f"no network namespace is called {words.clean(word)!r}", _choices(known))
 
 
 def _choices(known: Mapping[int, Place]) -> str:
+    """Names first; our own needs none."""
     choices = sorted(place.name for place in known.values() if place.name)
-    choices += sorted(str(place.inode) for place in known.values() if not place.name)
+    nameless = (place.inode for place in known.values() if not place.name and place.inode != own_netns())
+    choices += [f"{inode} (no name)" for inode in sorted(nameless)]
     more = len(choices) - _SHOWN
-    return "one of " + ", ".join(choices[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    listed = ", ".join(choices[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    meant = "use all for every namespace, self for the one tcpwatch runs in"
+    return f"{meant}, or one of {listed}" if listed else meant
 
 
 def _inode_of(path: str) -> int:

@@ -5,16 +5,18 @@ import errno
 import os
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from tcpwatch import wire
 from tcpwatch.errors import KernelLacks, NotPermitted, TcpwatchError
-from tcpwatch.frame import FUNCTIONS, Probe
 from tcpwatch.kernel import libbpf, privileges
 from tcpwatch.kernel.loaders.choice import choose
-from tcpwatch.kernel.loaders.loaded import Description, Loaded, Loader
-from tcpwatch.kernel.loaders.verifier import PERMIT, last_words
+from tcpwatch.kernel.loaders.loaded import Description, Loaded, Loader, Targets
+from tcpwatch.kernel.loaders.verifier import PERMIT, last_words, reject
+from tcpwatch.kernel.ringarray import RingArray
+from tcpwatch.probe import FUNCTIONS, Probe
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Hook:
     target: str
     purpose: str
     without: str  # what is missed where the kernel lacks it
-    record: int | None = None  # wire.KINDS of the events it makes
+    record: str = ""  # which of wire.KINDS its events are
 
 
 # program -> (the feature of the kernel without which it tells less, what it does not tell then)
@@ -45,7 +47,7 @@ HOOKS = (
         "inet_sock_set_state",
         "state changes: every connection's life",
         "all",
-        wire.STATE,
+        "state",
     ),
     Hook(
         "on_tcp_retransmit_skb",
@@ -53,7 +55,7 @@ HOOKS = (
         "tcp_retransmit_skb",
         "retransmitted segments",
         "only totals remain",
-        wire.RETRANSMIT,
+        "retransmit",
     ),
     Hook(
         "on_tcp_retransmit_synack",
@@ -61,7 +63,7 @@ HOOKS = (
         "tcp_retransmit_synack",
         "repeated SYN-ACKs of half-open connections",
         "half-open connections show in snapshots only",
-        wire.SYNACK_RETRANSMIT,
+        "synack_retransmit",
     ),
     Hook(
         "on_tcp_send_reset",
@@ -69,7 +71,7 @@ HOOKS = (
         "tcp_send_reset",
         "resets we send",
         "resets are seen only as closes",
-        wire.RESET_SENT,
+        "reset_sent",
     ),
     Hook(
         "on_tcp_receive_reset",
@@ -77,7 +79,7 @@ HOOKS = (
         "tcp_receive_reset",
         "resets we get",
         "resets are seen only as closes",
-        wire.RESET_RECEIVED,
+        "reset_received",
     ),
     Hook(
         "on_tcp_cong_state_set",
@@ -85,7 +87,7 @@ HOOKS = (
         "tcp_cong_state_set",
         "congestion states: loss, recovery",
         "snapshots still show the present one (the hook came with Linux 5.19)",
-        wire.CONGESTION,
+        "congestion",
     ),
     Hook(
         "on_tcp_destroy_sock",
@@ -93,7 +95,7 @@ HOOKS = (
         "tcp_destroy_sock",
         "who held a socket that a reset ended",
         "such a connection may have no process",
-        wire.RELEASED,
+        "released",
     ),
     Hook(
         "on_tcp_make_synack",
@@ -101,7 +103,7 @@ HOOKS = (
         "tcp_make_synack",
         "peers of SYN cookies sent",
         _COUNTERS_SERVE,
-        wire.COOKIE_SENT,
+        "syn_cookie_sent",
     ),
     Hook(
         "after_cookie_v4_check",
@@ -109,7 +111,7 @@ HOOKS = (
         "cookie_v4_check",
         "peers of SYN cookies that came back over IPv4",
         _COUNTERS_SERVE,
-        wire.COOKIE_ACCEPTED,
+        "syn_cookie_accepted",
     ),
     Hook(
         "after_cookie_v6_check",
@@ -117,7 +119,7 @@ HOOKS = (
         "cookie_v6_check",
         "peers of SYN cookies that came back over IPv6",
         _COUNTERS_SERVE,
-        wire.COOKIE_ACCEPTED,
+        "syn_cookie_accepted",
     ),
     Hook("each_tcp", "iter", "tcp", "snapshots of every socket", "connections show only once something happens"),
     Hook("each_task_file", "iter", "task_file", "which process owns a socket", "accepted sockets have no process"),
@@ -165,11 +167,10 @@ class Programs:
             self._features = _features(chosen.kernel)
             constants = self._constants(knobs, ring_count) | self._features
             self.sees_time_wait = bool(constants["makes_cookies"])  # else nothing ties them to a connection
-            self._object, self._refused = chosen.load(targets, constants)
+            self._object, self._refused, self.rings = self._load(chosen, targets, constants, ring_count)
         finally:
             chosen.close()
         try:
-            self._make_rings(ring_count)
             self._attach()
         except BaseException:
             self.close()
@@ -178,31 +179,40 @@ class Programs:
         self.probes = tuple(self._probe(hook) for hook in HOOKS)
         self._tallies = self._object.descriptor("tallies")
         self._clock = self._object.descriptor("clock")
-        self._cpus = np.zeros(libbpf.possible_cpus(), wire.TALLY)
 
     def link(self, program: str) -> int | None:
         """The descriptor of an attached program, None where the kernel refused it."""
         return self._links.get(program)
 
-    def tally(self) -> np.ndarray:
+    def tally(self) -> "np.ndarray":
         """(KINDS,) wire.TALLY since loading, summed over the CPUs. What a hook missed because it had interrupted itself
         counts as lost, although it might not have been wanted: nobody looked."""
+        import numpy as np  # 80 ms, and not needed to attach: here and below
+
+        from tcpwatch import wire
+
+        cpus = np.zeros(libbpf.possible_cpus(), wire.TALLY)
         total = np.zeros(len(wire.KINDS), wire.TALLY)
         interrupted = 0
         for kind in range(len(total)):
-            libbpf.look_up(self._tallies, kind, self._cpus)
-            total[kind] = (self._cpus["seen"].sum(), self._cpus["lost"].sum())
+            libbpf.look_up(self._tallies, kind, cpus)
+            total[kind] = (cpus["seen"].sum(), cpus["lost"].sum())
         for hook in HOOKS:
-            if hook.record is not None and hook.program in self._watching:
+            if hook.record and hook.program in self._watching:
                 missed = self._object.recursion_misses(hook.program)
-                total["seen"][hook.record] += missed
-                total["lost"][hook.record] += missed
+                kind = wire.KINDS.index(hook.record)
+                total["seen"][kind] += missed
+                total["lost"][kind] += missed
                 interrupted += missed
         self.interrupted = interrupted
         return total
 
     def clock(self) -> tuple[int, int]:
         """(CLOCK_MONOTONIC ns, jiffies) at the last snapshot's begin; (0, 0) before the first."""
+        import numpy as np
+
+        from tcpwatch import wire
+
         slot = np.zeros(1, wire.CLOCK)
         libbpf.look_up(self._clock, 0, slot)
         return int(slot["time_ns"][0]), int(slot["jiffies"][0])
@@ -218,16 +228,32 @@ class Programs:
         while self.rings:
             os.close(self.rings.pop())
 
-    def _make_rings(self, count: int) -> None:
-        for place in range(count):
+    def _load(
+        self, chosen: Loader, targets: Targets, constants: dict[str, int], ring_count: int
+    ) -> tuple[Loaded, dict[str, str], list[int]]:
+        """The programs, why the verifier would not have some of them, and the rings that they write into."""
+        try:
+            array = RingArray(ring_count, self.ring_size)
+        except OSError as error:
+            reject("", error)
+        try:
+            loaded, refused = chosen.load(targets, constants, array.descriptor)
             try:
-                self.rings.append(libbpf.make_ring(self.ring_size))
-            except OSError as error:
-                if error.errno != errno.ENOMEM:
-                    raise
-                wanted = f"{self.ring_bytes >> 20} MB of event rings"
-                raise TcpwatchError(f"no memory for {wanted}", "use a smaller --ring-mb") from error
-            libbpf.put(self._object.descriptor("rings"), place, self.rings[-1])
+                return loaded, refused, self._rings_of(array)
+            except BaseException:
+                loaded.close()
+                raise
+        finally:
+            array.close()
+
+    def _rings_of(self, array: RingArray) -> list[int]:
+        try:
+            return array.take()
+        except OSError as error:
+            if error.errno != errno.ENOMEM:
+                raise
+            wanted = f"{self.ring_bytes >> 20} MB of event rings"
+            raise TcpwatchError(f"no memory for {wanted}", "use a smaller --ring-mb") from error
 
     def _constants(self, knobs: Knobs, ring_count: int) -> dict[str, int]:
         chosen = {name: int(getattr(knobs, name)) for name in Knobs.__slots__}

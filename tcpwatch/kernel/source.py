@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from tcpwatch.kernel import counters, memory, namespaces, privileges, processes
 from tcpwatch.kernel.cgroups import Cgroups
 from tcpwatch.kernel.iterators import read_all
 from tcpwatch.kernel.libbpf import open_iterator
+from tcpwatch.kernel.pace import Pace as Pace
+from tcpwatch.kernel.pace import Timer as Timer
 from tcpwatch.kernel.programs import Knobs, Programs
 from tcpwatch.kernel.rings import Mark, Rings
 from tcpwatch.kernel.settings import Settings
@@ -31,32 +33,6 @@ _REFRESH_OWNERS_S = 10.0
 _RELOOK_S = 5.0  # how often /proc is searched for namespaces that appeared without an event of their own
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often to look, in seconds. Snapshots and owners cost in proportion to the sockets there are, so each waits
-    until it has used no more than `share` of the time since the last one."""
-
-    tick: float = 0.1
-    snapshot: float = 1.0
-    owners: float = 0.25
-    share: float = 0.03
-
-
-class Timer:
-    """Says when a costly look is due again: not before `period`, nor before its cost has fallen to `share` of a core.
-    What counts is CPU time: that others keep the machine busy is a reason to look, not to look away."""
-
-    def __init__(self, period: float, share: float) -> None:
-        self._period, self._share = period, share
-        self._next = 0.0
-
-    def due(self, now: float) -> bool:
-        return now >= self._next
-
-    def ran(self, begin: float, cost: float) -> None:
-        self._next = begin + max(self._period, cost / self._share)
-
-
 class KernelSource:
     """Owns the attached programs. Iterate frames() on one thread; stop() from any."""
 
@@ -68,11 +44,13 @@ class KernelSource:
         known: Mapping[int, namespaces.Place] | None = None,
         spare: Iterable[str] | None = None,
         loader: str = "auto",
+        programs: Programs | None = None,
     ) -> None:
         """Attach. known: namespaces that no search may find, by inode number. spare: capabilities that the thread of
-        frames() keeps beside those it needs; None: all. loader: as Programs has it. Raises what Programs raises."""
+        frames() keeps beside those it needs; None: all. loader: as Programs has it. programs: such as were attached
+        already, with these knobs; they are this source's from now on. Raises what Programs raises."""
         memory.settle()
-        self.programs = Programs(ring_bytes, knobs, loader)
+        self.programs = programs or Programs(ring_bytes, knobs, loader)
         try:
             self._rings = Rings(self.programs.rings, self.programs.ring_size)
         except BaseException:
@@ -111,20 +89,6 @@ class KernelSource:
     def takes_snapshots(self) -> bool:
         return self.programs.link("each_tcp") is not None
 
-    def unreadable(self) -> tuple[int, dict[int, str]]:
-        """(how many namespaces there are, those we may not enter with the reason)."""
-        self._look_for_namespaces(time.monotonic())
-        refused = {}
-        for inode, place in self._places.items():
-            try:
-                with namespaces.entered(place):
-                    pass
-            except PermissionError as error:
-                refused[inode] = str(error.strerror)
-            except OSError:  # it has ended meanwhile
-                continue
-        return len(self._places), refused
-
     def close(self) -> None:
         try:
             self._rings.close()
@@ -138,6 +102,7 @@ class KernelSource:
         if self._spare is not None:
             abroad = self._knobs.want_netns != self.host.netns
             privileges.keep_only({*privileges.needed_later(abroad, self._ask), *self._spare})
+        self._look_for_namespaces(time.monotonic())
         held: Snapshot | None = None
         mark: Mark = ()
         while not self._stopped:

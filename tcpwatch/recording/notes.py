@@ -93,6 +93,7 @@ def _host(found: Note) -> Host:
         netns=_number(found.get("netns")),
         realtime_offset_ns=_number(found.get("realtime_offset_ns"), 2 * MOST_TIME_NS),
         reset_reasons=tuple(_text(reason) for reason in _list(found.get("reset_reasons"))),
+        kept=_text(found.get("kept", "")),
     )
 
 

@@ -64,5 +64,7 @@ class Redactor:
         """The same object for the same one: readers may ask whether it changed."""
         if self._host is None or self._host[0] is not host:
             names = self._names
-            self._host = host, replace(host, name=names.name(host.name), boot_id=names.identity(host.boot_id))
+            kept = "a filter that was redacted" if host.kept else ""
+            told = replace(host, name=names.name(host.name), boot_id=names.identity(host.boot_id), kept=kept)
+            self._host = host, told
         return self._host[1]

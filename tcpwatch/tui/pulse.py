@@ -127,6 +127,7 @@ def _words(app: "TcpwatchApp", view: View | None) -> list[tuple[int, Cell]]:
             (f"{'▲' if missing else '✓'} {attached}/{len(view.probes)} probes", "warn" if missing else "good"),
         ),
         (4, ("replay", "info") if app.player else (f"up {units.uptime(view.time_ns - view.started_ns)}", "dim")),
+        (2, (f"only {words.clean(view.host.kept)}" if view.host.kept else "", "warn")),
         *signs,
     ]
 

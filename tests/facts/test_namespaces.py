@@ -155,17 +155,22 @@ def test_self_and_paths(named: Place) -> None:
 
 
 def test_an_unknown_name_says_what_exists() -> None:
-    """The cure lists names first, then the numbers of those without one."""
+    """The cure lists names first, then the numbers of those without one, but for our own, which is `self`."""
+    meant = "use all for every namespace, self for the one tcpwatch runs in"
+    ours = {own_netns(): Place(own_netns(), "/proc/self/ns/net")}
     with pytest.raises(UsageError, match="green") as caught:
-        resolve("green", PLACES)
-    assert caught.value.cure == "use all, self or one of 8, blue, 8"
+        resolve("green", PLACES | ours)
+    assert caught.value.cure == f"{meant}, or one of 8, blue, 8 (no name)"
+    with pytest.raises(UsageError) as alone:
+        resolve("green", ours)
+    assert alone.value.cure == meant
 
 
 def test_a_long_list_is_cut() -> None:
     """A machine with a thousand containers does not answer with a thousand lines."""
     with pytest.raises(UsageError) as caught:
         resolve("green", {i: Place(i, "", f"n{i:04}") for i in range(1, 1010)})
-    assert caught.value.cure.endswith("n0008 and 1001 more")
+    assert caught.value.cure.endswith("n0012 and 997 more")
 
 
 @pytest.mark.parametrize("path", ["/proc/self/ns/pid", "/dev/null", "/nowhere/at/all"])

@@ -1,5 +1,10 @@
 """What is loaded, and what is said of what is not."""
 
+import errno
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tcpwatch import wire
@@ -7,6 +12,16 @@ from tcpwatch.errors import KernelLacks, TcpwatchError
 from tcpwatch.frame import FUNCTIONS
 from tcpwatch.kernel import programs
 from tcpwatch.kernel.programs import HOOKS, Hook, Knobs, Programs
+from tcpwatch.kernel.ringarray import RingArray
+
+ATTACHES = """
+import sys
+from tcpwatch.commands import sources, stream
+from tcpwatch.kernel.programs import Knobs, Programs
+programs = Programs(1 << 20, Knobs(), sys.argv[1])
+assert any(probe.attached for probe in programs.probes)
+print("numpy" in sys.modules)
+"""
 
 
 @pytest.fixture
@@ -70,3 +85,30 @@ def test_knobs_that_the_object_does_not_know_are_an_error(monkeypatch: pytest.Mo
     monkeypatch.setattr(Programs, "_constants", lambda _self, _knobs, _rings: {"want_color": 1})
     with pytest.raises(TcpwatchError, match="knobs"):
         Programs(1 << 20, Knobs())
+
+
+@pytest.mark.parametrize("loader", ["core", "bcc"])
+def test_programs_are_attached_before_numpy_is_loaded(loader: str) -> None:
+    """It takes as long as everything else; the kernel can watch meanwhile."""
+    done = subprocess.run([sys.executable, "-c", ATTACHES, loader], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_rings_that_cannot_be_made_leave_nothing_behind() -> None:
+    """What was wrong is told by whoever waits for them; their array goes, too."""
+    before = os.listdir("/proc/self/fd")
+    array = RingArray(3, os.sysconf("SC_PAGE_SIZE") + 1)
+    with pytest.raises(OSError, match="the ring cannot be made") as raised:
+        array.take()
+    assert raised.value.errno == errno.EINVAL
+    array.close()
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_rings_that_nobody_takes_go() -> None:
+    """As where the programs cannot be loaded."""
+    before = os.listdir("/proc/self/fd")
+    array = RingArray(3, os.sysconf("SC_PAGE_SIZE"))
+    array.close()
+    array.close()
+    assert os.listdir("/proc/self/fd") == before

@@ -1,9 +1,8 @@
 """One wire header is the truth: the object's BTF against the dtypes, and the kernel's BTF against what we assume."""
 
-import numpy as np
 import pytest
 
-from tcpwatch import wire
+from tcpwatch import layout, wire
 from tcpwatch.errors import TcpwatchError
 from tcpwatch.kernel import libbpf
 from tcpwatch.kernel.btf import Btf, check_records
@@ -18,25 +17,17 @@ def described() -> Btf:
 
 def test_every_record_has_the_layout_of_its_dtype(described: Btf) -> None:
     """Field by field: name, offset, size."""
-    check_records(described, wire.STRUCTS)
+    check_records(described, layout.STRUCTS)
+    for name, dtype in wire.STRUCTS.items():
+        fields = {field: (offset, kind.itemsize) for field, (kind, offset, *_) in (dtype.fields or {}).items()}
+        assert layout.places(layout.STRUCTS[name]) == fields
 
 
-@pytest.mark.parametrize("struct", sorted(wire.STRUCTS))
+@pytest.mark.parametrize("struct", sorted(layout.STRUCTS))
 def test_drift_is_noticed(described: Btf, struct: str) -> None:
     """A field that moved, however little, is an error that says which."""
-    dtype = wire.STRUCTS[struct]
-    fields = dict(dtype.fields or {})
-    names = list(fields)
-    first, second = fields[names[0]], fields[names[1]]
-    swapped = {**fields, names[0]: (first[0], second[1]), names[1]: (second[0], first[1])}
-    drifted = np.dtype(
-        {
-            "names": names,
-            "formats": [swapped[n][0] for n in names],
-            "offsets": [swapped[n][1] for n in names],
-            "itemsize": dtype.itemsize,
-        }
-    )
+    first, second, *rest = layout.STRUCTS[struct]
+    drifted = [(second[0], *first[1:]), (first[0], *second[1:]), *rest]
     with pytest.raises(TcpwatchError, match=f"struct {struct}"):
         check_records(described, {struct: drifted})
 

@@ -20,6 +20,19 @@ from .witness import skipped
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all")
 STREAMS = ["events", "life", "snapshot"]
 LIBRARY = "libbpf.so.1"
+INTERRUPTED = """
+import os, signal, sys
+from tcpwatch import cli
+
+class Impatient:
+    def find_spec(self, name, path=None, target=None):
+        if name == "datetime":  # which NumPy asks for from C, and takes any exception for its absence
+            os.kill(os.getpid(), signal.SIGINT)
+
+assert "datetime" not in sys.modules
+sys.meta_path.insert(0, Impatient())
+sys.exit(cli.main(["events", "--format", "jsonl"]))
+"""
 
 
 def without(*capabilities: str) -> tuple[str, ...]:
@@ -186,3 +199,12 @@ def test_a_duration_and_a_count(room: Namespace, talk: Talk) -> None:
         talk.open()
         assert watch.process.wait(DEADLINE_S) == 0
     assert len(watch.records) == 23
+
+
+def test_ctrl_c_once_it_watches_and_before_all_is_loaded() -> None:
+    """NumPy is loaded when the programs are attached already: it ends as later, with its sum."""
+    done = subprocess.run([COMMAND[0], "-c", INTERRUPTED], capture_output=True, text=True, timeout=DEADLINE_S)
+    first, *_, last = done.stderr.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert first.startswith("tcpwatch: watching (")
+    assert " events seen, " in last

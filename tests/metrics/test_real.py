@@ -24,6 +24,7 @@ from tcpwatch.tracker.tracker import Tracker
 from tests.kernel.witness import counters, ss
 
 TOOLS = ("ip", "ss", "nft", "sysctl")
+UNUSED = 9  # nobody on this machine should listen there: such a port is no service
 PLAYS = 3  # at the most: the kernel may hide an event of a play, and says so
 
 
@@ -214,13 +215,13 @@ def _refuse(counted: Counted) -> None:
         join(left, right)
         with Actor(left, b"tw-client") as client, Actor(right, b"tw-server") as server:
             known(counted, client, server)
-            failed = client.do("attempt", address=right.address, port=80, count=CONNECTIONS)
+            failed = client.do("attempt", address=right.address, port=UNUSED, count=CONNECTIONS)
             assert failed == ["ECONNREFUSED"] * CONNECTIONS
             counted.until(lambda p: value(p, "connections_closed", netns=left.name) >= CONNECTIONS)
             sent = counters(right)["TcpOutRsts"]
             counted.until(lambda p: value(p, "kernel_sent_resets", netns=right.name) == sent)
     final = counted.finish()
-    one = {"netns": left.name, "port": "80", "role": "client", "comm": "tw-client", "network": "wire"}
+    one = {"netns": left.name, "port": str(UNUSED), "role": "client", "comm": "tw-client", "network": "wire"}
     assert value(final, "connections_closed", **one, verdict="refused") == CONNECTIONS
     assert value(final, "connections_opened", netns=left.name) == 0
     assert value(final, "resets", **one, direction="received") == CONNECTIONS

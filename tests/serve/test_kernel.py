@@ -1,6 +1,7 @@
 """Does `tcpwatch serve` say of real connections what happened? And what may its threads do, that answer anybody?"""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from tcpwatch.scenarios.actor import Actor
 from tcpwatch.scenarios.namespace import Namespace
 from tcpwatch.scenarios.talk import CONNECTIONS, Talk
+from tests import again
 from tests.kernel.witness import skipped
 
 from .running import COMMAND, Running
@@ -83,6 +85,35 @@ def _converse(room: Namespace, missed: list[int]) -> None:
         assert running.end(signal.SIGTERM) == 0
     assert any("watching" in line for line in running.said)
     assert any("events seen" in line for line in running.said)
+
+
+@pytest.mark.played_again
+def test_only_what_is_kept(room: Namespace) -> None:
+    """Connections of one port are counted and those of another are not; and what was seen is what was delivered:
+    nine state changes of each."""
+    with (
+        Actor(room, b"tw-client") as client,
+        Actor(room, b"tw-server") as server,
+        Actor(room, b"tw-client") as stranger,
+        Actor(room, b"tw-server") as strange,
+    ):
+        talk, other = Talk(client, server), Talk(stranger, strange)
+        with Running("--netns", room.name, f"port = :{talk.port}") as running:
+            for one in (other, talk):
+                one.open()
+                one.hang_up(one.client)
+
+            def closed(**labels: str) -> float:
+                found = values(asked(running), "tcpwatch_connections_closed_total")
+                return sum(number for its, number in found.items() if labels.items() <= dict(its).items())
+
+            until(lambda: closed() == 2 * CONNECTIONS)
+            assert closed(port=str(talk.port)) == 2 * CONNECTIONS
+            again.note_skipped(skipped(running.process.pid))
+            assert running.end() == 0
+    said = re.search(r"(\d+) events seen, (\d+) delivered, (\d+) lost", "\n".join(running.said))
+    assert said, running.said
+    assert int(said[1]) == int(said[2]) == 9 * CONNECTIONS
 
 
 def capabilities(pid: int) -> list[int]:

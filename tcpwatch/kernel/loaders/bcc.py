@@ -39,14 +39,14 @@ class Bcc:
         self.tracepoints = "tp_btf" if self._btf else "raw_tp"
         self.iterators = self._btf is not None
 
-    def load(self, programs: Targets, constants: Mapping[str, int]) -> tuple["Compiled", dict[str, str]]:
+    def load(self, programs: Targets, constants: Mapping[str, int], rings: int) -> tuple["Compiled", dict[str, str]]:
         text = (sources() / "tcpwatch.bpf.c").read_text()
         try:
             functions = self._compiler.compile(*self._request(text, constants))
         except KernelLacks as error:
             raise self._explained(error) from error
         terms = re.search(r'^LICENSE\("(.*)"\)', text, re.MULTILINE)
-        compiled = Compiled(functions, terms[1] if terms else "", self._btf)
+        compiled = Compiled(functions, terms[1] if terms else "", self._btf, rings)
         try:
             return compiled, compiled.load(programs)
         except BaseException:
@@ -90,9 +90,10 @@ class Bcc:
 
 
 class Compiled:
-    """Compiled programs, and their maps. btf: None where programs know of the kernel what its headers say."""
+    """Compiled programs, and their maps. btf: None where programs know of the kernel what its headers say. rings: that
+    map is there already."""
 
-    def __init__(self, functions: Mapping[str, bytes], terms: str, btf: Btf | None) -> None:
+    def __init__(self, functions: Mapping[str, bytes], terms: str, btf: Btf | None, rings: int) -> None:
         self._terms, self._btf = terms, btf
         self._maps: dict[str, int] = {}
         self._programs: dict[str, int] = {}
@@ -102,7 +103,8 @@ class Compiled:
         numbers: dict[int, int] = {}
         for name, code in shapes.items():
             shape = instructions.constant(code)
-            numbers[shape >> 40 & 0xFFFF] = self._make(name.removeprefix(_MAP), shape)
+            name = name.removeprefix(_MAP)
+            numbers[shape >> 40 & 0xFFFF] = rings if shape >> 56 == _RINGS else self._make(name, shape)
         self._code = {name: instructions.with_maps(functions[name], numbers) for name in functions.keys() - shapes}
 
     def load(self, targets: Targets) -> dict[str, str]:
@@ -145,16 +147,11 @@ class Compiled:
 
     def _make(self, name: str, shape: int) -> int:
         kind, size, entries = shape >> 56, shape >> 24 & 0xFFFF, shape & 0xFFFFFF
-        pattern = libbpf.make_ring(os.sysconf("SC_PAGE_SIZE")) if kind == _RINGS else None
         try:
-            key_bytes = 8 if kind == _BY_SOCKET else 4
-            self._maps[name] = descriptors.make_map(kind, name, key_bytes, size, entries, pattern)
+            self._maps[name] = descriptors.make_map(kind, name, 8 if kind == _BY_SOCKET else 4, size, entries, None)
         except OSError as error:
             self.close()
             verifier.reject("", error)
-        finally:
-            if pattern is not None:
-                os.close(pattern)
         return self._maps[name]
 
 

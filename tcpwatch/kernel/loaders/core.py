@@ -4,16 +4,17 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from importlib import resources
+from pathlib import Path
 
-from tcpwatch import wire
+from tcpwatch import layout
 from tcpwatch.errors import KernelLacks, TcpwatchError
-from tcpwatch.frame import FUNCTIONS
 from tcpwatch.kernel import libbpf
 from tcpwatch.kernel.btf import Btf, check_records
 from tcpwatch.kernel.loaders import descriptors, verifier
 from tcpwatch.kernel.loaders.loaded import Targets
+from tcpwatch.probe import FUNCTIONS
 
+_OBJECTS = Path(__file__).resolve().parents[1] / "objects"
 _NOTHING = bytes([0xB7, *bytes(7), 0x95, *bytes(7)])  # return 0
 
 
@@ -31,15 +32,16 @@ class Core:
             self.close()
             raise
 
-    def load(self, programs: Targets, constants: Mapping[str, int]) -> tuple[libbpf.Object, dict[str, str]]:
+    def load(self, programs: Targets, constants: Mapping[str, int], rings: int) -> tuple[libbpf.Object, dict[str, str]]:
         """One program that the verifier refuses must not cost us the others: leave it out and try again."""
         refused = self._forbidden(programs)
         while True:
             opened = libbpf.Object(self._image)
             try:
-                check_records(Btf.of_object(opened), wire.STRUCTS)
+                check_records(Btf.of_object(opened), layout.STRUCTS)
                 opened.choose((programs.keys() - refused.keys()).__contains__)
                 _set_constants(opened, constants)
+                opened.replace("rings", rings)
                 if constants["makes_cookies"]:
                     opened.resize("numbers", 1)
                 libbpf.take_messages()
@@ -77,7 +79,7 @@ def image() -> bytes:
     """The object for this CPU's byte order."""
     name = f"tcpwatch.bpf{'el' if sys.byteorder == 'little' else 'eb'}.o"
     try:
-        return (resources.files("tcpwatch.kernel") / "objects" / name).read_bytes()
+        return (_OBJECTS / name).read_bytes()
     except OSError as error:
         raise KernelLacks(
             f"the compiled BPF object {name} is not installed", "run make setup, or reinstall tcpwatch-ebpf"

@@ -1,8 +1,7 @@
 """Programs, maps and links made one by one, where there is no object for libbpf to take them from."""
 
 import ctypes as C
-
-import numpy as np
+import mmap
 
 from tcpwatch.kernel.libbpf import call, os_error
 
@@ -60,11 +59,12 @@ def load_program(name: str, kind: str, point: int, code: bytes, terms: str) -> i
     if (descriptor := load()) >= 0:
         return descriptor
     refusal = os_error("the kernel refuses it")
-    log = np.zeros(_LOG_BYTES, np.uint8)  # costs what is written into it
-    options.log_level, options.log_size, options.log = 1, log.nbytes, log.ctypes.data
+    log = mmap.mmap(-1, _LOG_BYTES)  # costs what is written into it
+    begin = C.addressof(C.c_char.from_buffer(log))
+    options.log_level, options.log_size, options.log = 1, len(log), begin
     if (descriptor := load()) >= 0:
         return descriptor
-    raise Refused(refusal, C.string_at(log.ctypes.data).decode(errors="replace"))
+    raise Refused(refusal, C.string_at(begin).decode(errors="replace"))
 
 
 def attach_program(program: int, kind: str, tracepoint: str | None) -> int:

@@ -52,9 +52,10 @@ class Loader(Protocol):
     def kernel(self) -> Description:
         """Until close()."""
 
-    def load(self, programs: Targets, constants: Mapping[str, int]) -> tuple[Loaded, dict[str, str]]:
+    def load(self, programs: Targets, constants: Mapping[str, int], rings: int) -> tuple[Loaded, dict[str, str]]:
         """Those programs, and why the verifier would not have some of them. constants: the knobs of
-        bpf/tcpwatch.bpf.c, all of them. Raises NotPermitted, KernelLacks or TcpwatchError where none can be loaded."""
+        bpf/tcpwatch.bpf.c, all of them. rings: the descriptor of the array in which programs find theirs. Raises
+        NotPermitted, KernelLacks or TcpwatchError where none can be loaded."""
 
     def close(self) -> None:
         """When everything is loaded, or nothing will be."""
