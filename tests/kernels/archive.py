@@ -18,7 +18,8 @@ from tests.kernels.children import Trouble, pause
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tcpwatch" / "kernels"
 PAUSES_S = (10.0, 30.0, 60.0)  # before the archive is asked again
-_GIVE_UP_S = 900.0
+GIVE_UP_S = 900.0
+_ROOM_BYTES = 1e9  # a kernel with its headers, as it is unpacked
 _INSTALLED = re.compile(r"linux-(image|modules|binary)-\d\S*")
 _COMMON = re.compile(r"linux-headers-\d\S*-common")
 FLAVOURS = ("amd64", "cloud-amd64")
@@ -75,7 +76,7 @@ class Fetch:
 def fetch(source: Source, how: Fetch) -> Kernel:
     """The newest kernel of that kind, from the cache where it is there already. An archive that does not give it is
     asked again after each of the pauses; then a kernel that the cache has from before will do. Raises Trouble."""
-    until = time.monotonic() + _GIVE_UP_S
+    until = time.monotonic() + GIVE_UP_S
     suite = Suite(source.suite, how.cache / "lists" / source.suite, until, how.archive)
     for seconds in (*how.pauses_s, None):
         try:
@@ -83,14 +84,22 @@ def fetch(source: Source, how: Fetch) -> Kernel:
                 kernel = _fetched(source, suite, how, until)
             break
         except (Trouble, OSError) as error:
+            why = f"{error}{_if_full(how.cache)}"
             if seconds is None:
-                raise Trouble(f"it could not be fetched, in {len(how.pauses_s) + 1} attempts: {error}") from error
-            how.say(f"{error}; trying again in {seconds:.0f} s")
+                raise Trouble(f"it could not be fetched, in {len(how.pauses_s) + 1} attempts: {why}") from error
+            how.say(f"{why}; trying again in {seconds:.0f} s")
             suite.distrust()
             pause(seconds)
     if suite.outdated:
         how.say(f"the archive does not answer; {kernel.release} is here from before and will do. {suite.outdated}")
     return kernel
+
+
+def _if_full(cache: Path) -> str:
+    """What may have to do with it, and not every program says."""
+    place = next(path for path in (cache, *cache.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    return f" (and no more than {free / 1e6:.0f} MB are free in {place})" if free < _ROOM_BYTES else ""
 
 
 def _fetched(source: Source, suite: Suite, how: Fetch, until: float) -> Kernel:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -16,10 +17,13 @@ from tests.kernels.lanes import LANES, Lane
 from tests.kernels.verifier import instructions
 
 PYTHON = sys.executable
+ALIVE_S = 10.0  # after that much silence whoever listens is told that it goes on
 CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 # What kernels say of every flood, by design (tcp_syn_flood_action()), and of a machine that stands still now and then,
 # as an emulated one does where others take its time
 _EXPECTED = ("Possible SYN flooding on port", "clocksource: ", "hrtimer: interrupt took", "interrupt took too long")
+
+_telling = threading.Lock()
 
 
 def main() -> None:
@@ -27,8 +31,10 @@ def main() -> None:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     place, wanted = sys.argv[1], set(sys.argv[2:])
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is written here is gone with the guest
+    over = threading.Event()
     with open(place, "w", encoding="utf-8") as out:
         tell(out, "begin", release=os.uname().release, clock=CLOCK.read_text().strip())
+        threading.Thread(target=live, args=(out, over), daemon=True).start()
         before, said = loaded(), len(kernel_log())
         for lane in LANES:
             if lane.name in wanted:
@@ -36,6 +42,7 @@ def main() -> None:
         tell(out, "verifier", instructions=instructions())
         tell(out, "residue", left=left_behind(before))
         tell(out, "log", lines=[line for line in kernel_log()[said:] if not any(e in line for e in _EXPECTED)])
+        over.set()
         tell(out, "end")
 
 
@@ -110,10 +117,17 @@ def kernel_log() -> list[str]:
     return said.stdout.splitlines()
 
 
+def live(out: IO[str], over: threading.Event) -> None:
+    while not over.wait(ALIVE_S):
+        tell(out, "alive")
+
+
 def tell(out: IO[str], what: str, **facts: Any) -> None:
     """up_s: since the kernel began."""
-    out.write(json.dumps({"what": what, "up_s": round(time.monotonic(), 1), **facts}) + "\n")
-    out.flush()
+    line = json.dumps({"what": what, "up_s": round(time.monotonic(), 1), **facts}) + "\n"
+    with _telling:
+        out.write(line)
+        out.flush()
 
 
 if __name__ == "__main__":

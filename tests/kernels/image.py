@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.kernels.archive import CannotFetch, Kernel
+from tests.kernels.archive import Kernel
+from tests.kernels.children import Trouble
 
 BUSYBOX = "/bin/busybox"
 # What must be there before modprobe and its files are: the bus, the file system and the layer above it
@@ -72,7 +73,7 @@ def build(kernel: Kernel, tree: Path, command: str, into: Path) -> Path:
 
 def _put_tools(root: Path) -> None:
     if not Path(BUSYBOX).exists():
-        raise CannotFetch(f"{BUSYBOX} is not here (setup/packages python3 kernels)")
+        raise Trouble(f"{BUSYBOX} is not here (setup/packages python3 kernels)")
     (root / "bin").mkdir()
     shutil.copy(BUSYBOX, root / "bin" / "busybox")
     for name in _TOOLS:

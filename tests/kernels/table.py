@@ -1,11 +1,11 @@
 """What does a run of the matrix say, for people? docs/kernels.md, made from the results of a run and nothing else."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from tests.kernels.lanes import LANES, Lane
-
-Result = dict[str, Any]
+from tests.kernels.result import Result
 
 _INTRODUCTION = """\
 # Kernels
@@ -13,9 +13,6 @@ _INTRODUCTION = """\
 tcpwatch asks the kernel what it has, never which version it is. This is what it found on each of these, all of Debian,
 and which tests passed there. `make test-kernels` boots them under QEMU (emulated, so slowly) with this tree inside, and
 with `ARGS=--write` makes this page. `ARGS="--kernels 6.1 newest"` tries some of them.
-
-The ordinary flavour of each was run. The one for clouds is built from the same source with the same options for TCP and
-BPF; it lacks drivers, and the file system by which a guest reaches this tree.
 """
 _SIGNS = {"ok": "yes", "missing": "–", "refused": "refused"}
 
@@ -26,7 +23,7 @@ def kept(result: Result) -> Result:
     found = [test for test in result["tests"] if test["lane"] in shown]
     tests = [{name: test[name] for name in ("lane", "name", "outcome")} for test in found]
     doctor = {hooks: [_kept(found) for found in told if _is_hook(found)] for hooks, told in result["doctor"].items()}
-    same = {name: result[name] for name in ("name", "release", "instructions", "left", "log")}
+    same = {name: result[name] for name in ("name", "release", "instructions", "left", "log", "boots", "flavours")}
     return {**same, "tests": tests, "doctor": doctor}
 
 
@@ -38,9 +35,12 @@ def _kept(found: dict[str, Any]) -> dict[str, Any]:
     return {name: found[name] for name in ("item", "name", "status", "value", "reason")}
 
 
-def page(results: Sequence[Result]) -> str:
-    """results: one of each kernel as kept() left it, in the order of the columns."""
-    return "\n".join([_INTRODUCTION, *_lanes(results), *_hooks(results), *_verifier(results), ""])
+def page(run: dict[str, Any]) -> str:
+    """run: its date and commit; kernels: one of each as kept() left it, in the order of the columns."""
+    results = run["kernels"]
+    rooms = (_lanes(results), _hooks(results), _verifier(results), _flavours(results))
+    when = f"The run that made this page was on {run['date']}, of commit {run['commit']}.\n"
+    return "\n".join([_INTRODUCTION, when, *chain.from_iterable(rooms)])
 
 
 def _lanes(results: Sequence[Result]) -> Iterable[str]:
@@ -58,6 +58,7 @@ def _lanes(results: Sequence[Result]) -> Iterable[str]:
             yield _row(f"{lane.name}: {lane.what}", (_passed(result, lane) for result in results))
     yield _row("the kernel's log stays empty", ("yes" if not result["log"] else "no" for result in results))
     yield _row("nothing is left in the kernel", ("yes" if not result["left"] else "no" for result in results))
+    yield _row("boots that it took", (str(result["boots"]) for result in results))
     yield ""
 
 
@@ -110,6 +111,27 @@ def _verifier(results: Sequence[Result]) -> Iterable[str]:
     for name in sorted({name for result in results for name in result["instructions"]}):
         counts = (result["instructions"].get(name) for result in results)
         yield _row(f"`{name}`", ("–" if count is None else f"{count:,}" for count in counts))
+    yield ""
+
+
+def _flavours(results: Sequence[Result]) -> Iterable[str]:
+    """What may be different where it is the flavour for clouds."""
+    yield from (
+        "## The flavour for clouds",
+        "",
+        "The ordinary flavour was run; the one for clouds lacks 9p, by which guests reach this tree. Both are of the",
+        "same source. Compared here are the options of TCP, BPF, BTF, tracing and probes that they are built with,",
+        "as Debian's `linux-config` packages have them.",
+        "",
+    )
+    yield from _head("option", results)
+    yield _row("options compared", (str(result["flavours"]["options"]) for result in results))
+    yield _row("not the same (ordinary, cloud)", (_differing(result["flavours"]["differing"]) for result in results))
+    yield ""
+
+
+def _differing(options: dict[str, list[str]]) -> str:
+    return ", ".join(f"`{name}` ({', '.join(has)})" for name, has in options.items()) or "none"
 
 
 def _head(what: str, results: Sequence[Result]) -> Iterable[str]:
