@@ -17,6 +17,7 @@ from bench.tools import find
 from bench.workshop import ROOT
 
 _DEADLINE_S = 30.0
+_SETTLE_S = 0.5  # tcpwatch loads what it needs for telling while it watches already: no part of what watching costs
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -54,7 +55,8 @@ def libbpf_command(name: str) -> tuple[str, ...]:
 
 
 class Watching:
-    """A watcher while it runs; its stdout goes to the file `out`. Entered once it is attached; left with Ctrl-C."""
+    """A watcher while it runs; its stdout goes to the file `out`. Entered once it is attached and at rest; left with
+    Ctrl-C. attached_s: from exec to attached."""
 
     def __init__(self, watcher: Watcher, out: Path | None = None) -> None:
         self._watcher = watcher
@@ -63,6 +65,7 @@ class Watching:
         self.process: subprocess.Popen[bytes]
 
     def __enter__(self) -> Self:
+        begin = time.perf_counter()
         with self._out.open("wb") as out:
             self.process = subprocess.Popen(self._watcher.command, stdout=out, stderr=subprocess.PIPE, cwd=ROOT)
         try:
@@ -70,6 +73,8 @@ class Watching:
         except BaseException:
             self.process.kill()
             raise
+        self.attached_s = time.perf_counter() - begin
+        time.sleep(_SETTLE_S)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -125,6 +130,12 @@ def read_some(descriptor: int) -> bytes:
         return os.read(descriptor, 1 << 16)
     except OSError:
         return b""
+
+
+def memory_mb(pid: int) -> dict[str, float]:
+    """By the kernel's names: `Rss`, `Pss`, ..."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
+    return {line.split(":")[0]: int(line.split()[1]) / 1000 for line in lines}
 
 
 def cpu_s(pid: int) -> float:

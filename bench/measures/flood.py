@@ -10,10 +10,9 @@ from typing import Any
 
 from bench import progress
 from bench.figures import Figure, Result, at_least, at_most
-from bench.measures.screen import memory_mb
 from bench.scale import Scale
 from bench.terminal import COLUMNS, LINES, Seen, Terminal
-from bench.watchers import Watching, tcpwatch
+from bench.watchers import Watching, memory_mb, tcpwatch
 from bench.workshop import ROOT
 from tcpwatch.scenarios.orderly import hang_up
 from tcpwatch.scenarios.queues import flood

@@ -4,7 +4,6 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from statistics import median
 
 import pyte
@@ -15,7 +14,7 @@ from bench.figures import Figure, Result, at_most
 from bench.room import Room
 from bench.scale import Scale
 from bench.terminal import COLUMNS, LINES, Seen, Terminal
-from bench.watchers import cpu_s
+from bench.watchers import cpu_s, memory_mb
 from bench.workshop import ROOT
 
 _COUNTED = re.compile(r"([\d,]+) connections")
@@ -146,9 +145,3 @@ def _idle_share(terminal: Terminal) -> float:
     begin_s, begin = cpu_s(terminal.process.pid), time.monotonic()
     terminal.rest(_IDLE_S)
     return (cpu_s(terminal.process.pid) - begin_s) / (time.monotonic() - begin)
-
-
-def memory_mb(pid: int) -> dict[str, float]:
-    """By the kernel's names: `Rss`, `Pss`, ..."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
-    return {line.split(":")[0]: int(line.split()[1]) / 1000 for line in lines}

@@ -11,7 +11,7 @@ from bench import progress
 from bench.figures import Figure, Result, at_most
 from bench.scale import Scale
 from bench.terminal import COLUMNS, LINES, Seen, Terminal
-from bench.watchers import Watching, libbpf_command, tcpwatch
+from bench.watchers import Watching, libbpf_command, memory_mb, tcpwatch
 from bench.workshop import ROOT
 
 _EVENTS, _COMPILED, _LIVE, _TOOL, _PYTHON = (
@@ -21,16 +21,18 @@ _EVENTS, _COMPILED, _LIVE, _TOOL, _PYTHON = (
     "tcpstates: header",
     "python -c pass",
 )
+_REST_S = 3.0
 _COUNTED = re.compile(r"ESTAB\w* +\d")
 
 
 def measure(scale: Scale) -> Result:
     times: dict[str, list[float]] = {name: [] for name in (_EVENTS, _COMPILED, _LIVE, _TOOL, _PYTHON)}
+    memory: dict[str, list[float]] = {_EVENTS: [], _COMPILED: []}
     for round_ in range(scale.rounds + 1):
         progress.say(f"round {round_}/{scale.rounds}{' (byte code is compiled; does not count)' * (not round_)}")
         took = (
-            _attached("core"),
-            _attached("bcc"),
+            _attached("core", memory[_EVENTS]),
+            _attached("bcc", memory[_COMPILED]),
             _on_screen([sys.executable, "-m", "tcpwatch", "live"], _whole_screen),
             _on_screen(list(libbpf_command("tcpstates")), _header),
             _python(),
@@ -41,18 +43,24 @@ def measure(scale: Scale) -> Result:
     figures = [
         Figure(name, [1000 * seconds for seconds in values], "ms", limits.get(name)) for name, values in times.items()
     ]
+    for (name, values), limit in zip(memory.items(), (60, 70), strict=True):
+        told = name.replace("attached", f"memory {_REST_S:g} s later (RSS)")
+        figures.append(Figure(told, values[1:], "MB", at_most(limit)))
     how = (
-        "From exec to the line `watching` on stderr, with ready programs and with bcc compiling them; from exec to a "
-        "TUI whose first line counts connections and whose last names the keys, on a terminal of "
+        "From exec to the line `watching` on stderr, with ready programs and with bcc compiling them, in a process "
+        "that is gone when memory is read; from exec to a TUI whose first line counts connections and whose last names "
+        "the keys, on a terminal of "
         f"{COLUMNS}x{LINES}; from exec to tcpstates' header on a terminal; and Python itself, starting and ending."
     )
     return Result("start", "Time to start", how, figures)
 
 
-def _attached(loader: str) -> float:
-    begin = time.perf_counter()
-    with Watching(tcpwatch("tcpwatch events", "events", "--format", "jsonl", "--loader", loader)):
-        return time.perf_counter() - begin
+def _attached(loader: str, memory: list[float]) -> float:
+    """memory: what it takes when it is at rest is added here."""
+    with Watching(tcpwatch("tcpwatch events", "events", "--format", "jsonl", "--loader", loader)) as watching:
+        time.sleep(_REST_S)
+        memory.append(memory_mb(watching.process.pid)["Rss"])
+        return watching.attached_s
 
 
 def _on_screen(command: list[str], seen: Seen) -> float:
