@@ -10,11 +10,13 @@ _UNSAFE = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # C0, DEL, C1
     "\ufffd\ud800-\udfff"  # what could not be decoded
-    "\u202a-\u202e\u2066-\u2069\u061c\u200e\u200f"  # bidirectional overrides, isolates and marks
-    "\xad\u200b-\u200d\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # what is there and cannot be seen
+    "\u202a-\u202e\u2066-\u206f\u061c\u200e\u200f"  # bidirectional overrides, isolates and marks
+    "\xad\u180e\u200b-\u200d\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # there, but never seen
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # ... between shorthand letters and notes
     "\u2028\u2029"  # line and paragraph separators
     "]"
 )
+_MARKS = ("Mn", "Mc", "Me")
 
 
 def clean(raw: bytes | str) -> str:
@@ -41,5 +43,5 @@ def endpoint(raw: bytes, port: int) -> str:
 
 
 def width(text: str) -> int:
-    """How many cells of a terminal the text takes: wide characters take two, combining ones none."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else int(not unicodedata.combining(c)) for c in text)
+    """How many cells of a terminal the text takes: wide characters take two, those that mark others none."""
+    return sum(0 if unicodedata.category(c) in _MARKS else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)

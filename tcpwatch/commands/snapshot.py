@@ -9,6 +9,7 @@ from tcpwatch.commands import sources
 from tcpwatch.commands.ending import Ending
 from tcpwatch.errors import BadInput, KernelLacks, UsageError
 from tcpwatch.narration import say
+from tcpwatch.record.progress import Progress
 from tcpwatch.text.writer import Writer
 from tcpwatch.tracker.tracker import Tracker
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def run(options: Namespace, expression: str, wanted: "Filter | None") -> int:
-    if options.at and not options.recording:
+    if options.at is not None and not options.recording:
         raise UsageError("--at chooses a moment of a recording", "add --from FILE")
     ending = Ending(options.duration, recorded=bool(options.recording))
     if options.recording:
@@ -63,19 +64,23 @@ def _recorded(source: "RecordedSource", options: Namespace, wanted: "Filter | No
     """The last snapshot up to the moment; without one, the last of all."""
     recording = cast("Recording", source.recording)
     try:
-        until_ns = _moment(recording, options.at) if options.at else recording.end_ns
+        until_ns = recording.end_ns if options.at is None else _moment(recording, options.at)
         segment, shown = _last_snapshot(recording, until_ns)
-        if options.at:
+        if options.at is not None:
             say(_age(shown, until_ns, recording.host.realtime_offset_ns))
         # Which connection it is, since when, and at which end: only what precedes tells. The bare text shows none of it
         bare = options.format == "text" and wanted is None
-        tracker = Tracker()
+        tracker, progress = Tracker(), Progress()
         writer = _writer(options, sys.stdout.buffer, wanted)
         for frame in recording.frames(segment if bare else 0):
             step = tracker.fold(frame)
             if frame.snapshot is not None and frame.snapshot.begin_ns == shown.begin_ns:
+                progress.clear()
                 writer.write(step)
                 break
+            if not bare and progress.due():
+                share = (frame.end_ns - recording.begin_ns) / max(1, shown.begin_ns - recording.begin_ns)
+                progress.show(f"{min(share, 1):.0%} of what precedes it is read")
     finally:
         source.close()
     return sources.admit_gaps(source)
@@ -92,7 +97,7 @@ def _age(shown: "Snapshot", moment_ns: int, offset_ns: int) -> str:
 
 def _piped(source: "RecordedSource", options: Namespace, wanted: "Filter | None") -> int:
     """The last of all. Which one that is shows only at the end, when the tracker has gone on: each is written down."""
-    if options.at:
+    if options.at is not None:
         raise UsageError("a moment cannot be looked for in a pipe", "save it to a file first")
     tracker, said = Tracker(), None
     for frame in source.frames():

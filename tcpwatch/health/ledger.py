@@ -2,6 +2,7 @@
 services. Bounded, whatever goes wrong; judges nothing."""
 
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,9 +14,9 @@ _SERVICES = 5000  # to count all ends of
 
 
 class Ledger:
-    """by: (256,) u1, for each verdict what groups are made by; worth: (256,) bool, which verdicts count at all."""
+    """by: (256,) u1, for each verdict what groups are made by. worth: which rows.ROW count at all, (n,) bool."""
 
-    def __init__(self, by: np.ndarray, worth: np.ndarray) -> None:
+    def __init__(self, by: np.ndarray, worth: Callable[[np.ndarray], np.ndarray]) -> None:
         self._by, self._worth = by, worth
         self._bad: deque[tuple[int, np.ndarray]] = deque()  # (when, GROUP)
         self._all: deque[tuple[int, np.ndarray, np.ndarray]] = deque()  # (when, services, how many ended)
@@ -27,7 +28,7 @@ class Ledger:
         if not len(lives):
             return
         verdicts = lives["verdict"]
-        bad = np.flatnonzero(self._worth[verdicts])
+        bad = np.flatnonzero(self._worth(lives))
         if len(bad):
             times_ns = lives["closed_ns"][bad].astype(np.int64)
             groups = gather(lives, bad, self._by[verdicts[bad]], np.where(times_ns, times_ns, now_ns), "ended")

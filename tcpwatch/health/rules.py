@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tcpwatch import verdicts
-from tcpwatch.health import blindness, queues, supplies, troubles
+from tcpwatch.health import blindness, lingering, queues, supplies, troubles
 from tcpwatch.health.finding import Finding
 from tcpwatch.health.groups import NETWORK
 from tcpwatch.health.scene import Scene
@@ -28,14 +28,15 @@ class Rule:
 
 
 def _burst(trouble: troubles.Trouble) -> Rule:
-    meaning = next(rule.meaning for rule in verdicts.RULES if rule.code == trouble.code)
+    verdict = next(rule for rule in verdicts.RULES if rule.code == trouble.code)
+    only = "".join(f"; {advice.where}" for advice in verdict.advice if trouble.holds and advice.holds is trouble.holds)
     times = [text for verb, text in ((trouble.ended, "in a minute"), (trouble.stands, "now")) if verb]
     when = f"{trouble.from_count} {' or '.join(times)}, and {percent(trouble.from_share).replace('.0', '')} of all with"
     return Rule(
         trouble.code,
         HARMS[trouble.harm],
-        meaning,
-        f"{when} the same {'network' if trouble.by == NETWORK else 'service'}",
+        verdict.meaning,
+        f"{when} the same {'network' if trouble.by == NETWORK else 'service'}{only}",
         partial(troubles.bursts, code=trouble.code),
     )
 
@@ -87,8 +88,9 @@ RULES: tuple[Rule, ...] = (
         "close_wait",
         "high",
         "A process does not close connections whose peer has closed: it leaks descriptors.",
-        f"{troubles.LEAK} of a server, {troubles.POOL} of a client (pools let them lie), 10 s each; high from 1,000 on",
-        troubles.close_wait,
+        f"{lingering.LEAK} of a server, {lingering.POOL} of a client (pools let them lie), 10 s each; "
+        "high from 1,000 on",
+        lingering.close_wait,
     ),
     *(rule for rule in _OTHERS if rule.severity == "medium"),
     *(
@@ -128,8 +130,8 @@ RULES: tuple[Rule, ...] = (
         "fin_wait2",
         "low",
         "This side has closed and the peers do not.",
-        f"{troubles.ORPHANED} with one service, 60 s each",
-        troubles.fin_wait2,
+        f"{lingering.ORPHANED} with one service, 60 s each",
+        lingering.fin_wait2,
     ),
     Rule(
         "idle_forgotten",

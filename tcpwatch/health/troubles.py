@@ -9,8 +9,12 @@ import numpy as np
 from tcpwatch.health.finding import Finding, Lead
 from tcpwatch.health.groups import NETWORK, PROCESS, SERVICE, doer, living, name_of, rest
 from tcpwatch.health.scene import Scene
-from tcpwatch.verdicts import CODES, HIGH, LOW, MEDIUM, RULES, harm_of
+from tcpwatch.verdicts import CODES, HIGH, LOW, MEDIUM, harm_of
+from tcpwatch.verdicts import conditions as when
+from tcpwatch.verdicts.advice import ADVICE
 from tcpwatch.verdicts.amounts import percent, span
+from tcpwatch.verdicts.conditions import Condition
+from tcpwatch.verdicts.facts import Facts
 
 # From how many within a minute on, and from which share of all that ended with the same service. One of ten thousand
 # clients is always gone
@@ -18,14 +22,13 @@ LEAST = {HIGH: 3, MEDIUM: 5, LOW: 20}
 SHARE = {HIGH: 0.01, MEDIUM: 0.05, LOW: 0.2}
 EVERYWHERE, PLACES = 30, 10  # so many, with so many different services, none of which has enough by itself
 ALIKE = 20  # findings that say the same of different services; if there are more they become one
-LEAK, POOL = 10, 200  # in CLOSE_WAIT: a server never has a reason to wait, clients' pools close when they are used next
-ORPHANED = 50  # in FIN_WAIT2
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """what: after a number. ended, stands: what happened to those that are over, and what those that live do; "":
-    never. least, share: instead of those above."""
+    never. least, share: instead of those above. holds: only those that are over, and of which this is true, count: one
+    of the verdict's advices is for them."""
 
     code: str
     what: str
@@ -34,10 +37,15 @@ class Trouble:
     by: int = SERVICE
     least: int = 0
     share: float = 0.0
+    holds: Condition | None = None
 
     @property
     def harm(self) -> int:
         return harm_of(self.code)
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        return tuple(one.text for one in ADVICE[self.code] if one.holds is self.holds)
 
     @property
     def from_count(self) -> int:
@@ -69,10 +77,16 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble("given_up", "given up early", "were given up before an answer came", share=0.9),
     Trouble("reset_by_us", "reset by us", "were reset by this side", least=60),
     Trouble("reset_by_us_linger", "reset by us", "were reset by this side (SO_LINGER 0)", least=60),
+    Trouble(
+        "reset_after_goodbye",
+        "used after their end",
+        "were written to a second or more after the peer had closed them, and reset",
+        least=5,
+        holds=when.stale_use,
+    ),
     Trouble("half_closed_lingering", "half closed", "", "wait for the other half to be closed", by=PROCESS),
 )
 _BY_NUMBER = {CODES.index(trouble.code): trouble for trouble in TROUBLES}
-_ADVICE = {rule.code: rule.advice for rule in RULES}
 _SCATTERED = (
     *("refused", "no_answer", "unacknowledged", "timed_out_retransmitting", "unreachable", "rejected_by_firewall"),
 )
@@ -91,8 +105,18 @@ def _by_number(values: dict[int, int]) -> np.ndarray:
 
 # For each verdict by its number: what groups are made by; whether it counts for those that ended, and that live
 BY = _by_number({number: trouble.by for number, trouble in _BY_NUMBER.items()})
-WORTH = _by_number({number: trouble.ended != "" for number, trouble in _BY_NUMBER.items()}).astype(bool)
+_WORTH = _by_number({number: trouble.ended != "" for number, trouble in _BY_NUMBER.items()}).astype(bool)
 STANDS = _by_number({number: trouble.stands != "" for number, trouble in _BY_NUMBER.items()}).astype(bool)
+
+
+def worth(lives: np.ndarray) -> np.ndarray:
+    """(n,) bool: which of these rows.ROW, that ended, count."""
+    counts: np.ndarray = _WORTH[lives["verdict"]]
+    for number, trouble in _BY_NUMBER.items():
+        if trouble.holds is not None:
+            at = np.flatnonzero(lives["verdict"] == number)
+            counts[at] = trouble.holds(Facts(lives[at], 0, 0, ()))
+    return counts
 
 
 def bursts(scene: Scene, code: str) -> Iterator[Finding]:
@@ -146,7 +170,7 @@ def _finding(scene: Scene, trouble: Trouble, group: np.void, strength: float) ->
         where=where,
         numbers=_numbers(scene, group),
         sentence=f"{_parts(scene, trouble, group, f'{whose} {at}')}.",
-        advice=tuple(one.text for one in _ADVICE[trouble.code] if one.holds is None),
+        advice=trouble.advice,
         count=count,
         lead=Lead("connections", f"verdict = {trouble.code} and {name.expression}", closed=bool(group["ended"])),
         strength=strength,
@@ -160,11 +184,11 @@ def _parts(scene: Scene, trouble: Trouble, group: np.void, whose: str) -> str:
     if ended:
         all_ends = scene.ends.get(int(group["service"]), 0)
         share = f" ({percent(ended / all_ends)} of those that ended)" if all_ends > ended else ""
-        parts.append(f"{_connections(ended)}{whose} {_be(trouble.ended, ended)} in the last minute{share}")
+        parts.append(f"{connections(ended)}{whose} {_be(trouble.ended, ended)} in the last minute{share}")
         parts[0] += f", the newest {_ago(scene, group)}"
     if standing:
         verb = _third(trouble.stands, standing)
-        parts.append(f"{standing:,} {verb} now" if ended else f"{_connections(standing)}{whose} {verb}")
+        parts.append(f"{standing:,} {verb} now" if ended else f"{connections(standing)}{whose} {verb}")
     return "; ".join(parts)
 
 
@@ -180,7 +204,7 @@ def _ago(scene: Scene, group: np.void) -> str:
     return f"{span(passed)} ago" if passed >= 1_000_000_000 else "just now"
 
 
-def _connections(count: int) -> str:
+def connections(count: int) -> str:
     return f"{count:,} connection{'' if count == 1 else 's'}"
 
 
@@ -219,65 +243,3 @@ def scattered(scene: Scene) -> Iterator[Finding]:
                 strength=strength,
                 since_ns=int(group["first_ns"]),
             )
-
-
-def close_wait(scene: Scene) -> Iterator[Finding]:
-    """By the process that does not close."""
-    for group in scene.troubled[(scene.troubled["verdict"] == HALF_CLOSED) & (scene.troubled["by"] == PROCESS)]:
-        count, least = int(group["standing"]), LEAK if group["serves"] else POOL
-        if count * 2 < least:
-            continue
-        name = name_of(group, scene.home)
-        where = name.text + scene.elsewhere(int(group["netns"]))
-        sentence = (
-            f"{where} has {_connections(count)} in CLOSE_WAIT whose peer closed long ago, and does not close them: "
-            "each holds a file descriptor."
-        )
-        advice = _ADVICE["half_closed_lingering"][0].text
-        if not group["pid"]:
-            there = scene.elsewhere(int(group["netns"]))
-            likely = ": likely nobody accepted them" if group["serves"] else ""
-            sentence = (
-                f"{_connections(count)}{there} are in CLOSE_WAIT, their peers closed long ago, and no process was "
-                f"found that has them{likely}."
-            )
-            advice = _ADVICE["half_closed_lingering"][1 if group["serves"] else 0].text
-        yield Finding(
-            code="close_wait",
-            subject=name.key,
-            severity=HIGH if count >= 1000 else MEDIUM,
-            what="in CLOSE_WAIT",
-            where=where,
-            numbers=f"{count:,} now",
-            sentence=sentence,
-            advice=(advice,),
-            count=count,
-            lead=Lead("connections", f"state close-wait and {name.expression}"),
-            strength=count / least,
-            since_ns=int(group["first_ns"]),
-        )
-
-
-def fin_wait2(scene: Scene) -> Iterator[Finding]:
-    """By service."""
-    for group in scene.troubled[(scene.troubled["verdict"] == HALF_CLOSED) & (scene.troubled["by"] == SERVICE)]:
-        count = int(group["standing"])
-        if count * 2 < ORPHANED:
-            continue
-        name = name_of(group, scene.home)
-        where = name.text + scene.elsewhere(int(group["netns"]))
-        yield Finding(
-            code="fin_wait2",
-            subject=name.key,
-            severity=LOW,
-            what="in FIN_WAIT2",
-            where=where,
-            numbers=f"{count:,} now",
-            sentence=f"{_connections(count)} with {where} are closed by this side only: the peers neither close nor "
-            "say anything.",
-            advice=(_ADVICE["half_closed_lingering"][2].text,),
-            count=count,
-            lead=Lead("connections", f"state fin-wait-2 and {name.expression}"),
-            strength=count / ORPHANED,
-            since_ns=int(group["first_ns"]),
-        )

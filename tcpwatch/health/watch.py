@@ -32,7 +32,7 @@ class _Held:
 
 class Health:
     def __init__(self) -> None:
-        self._ledger = Ledger(troubles.BY, troubles.WORTH)
+        self._ledger = Ledger(troubles.BY, troubles.worth)
         self._held: dict[tuple[str, Hashable], _Held] = {}
         self._counts: deque[tuple[int, np.ndarray]] = deque()
         self._tallies: deque[tuple[int, int, int]] = deque()  # (when, seen, lost)

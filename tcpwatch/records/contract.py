@@ -25,6 +25,7 @@ from tcpwatch.records.parts import (
     labelled,
     same,
 )
+from tcpwatch.tracker import flow
 from tcpwatch.tracker.step import Step
 from tcpwatch.words import clean
 
@@ -56,7 +57,9 @@ _SOCKET_EXTRA_TIMES = ("rto", "busy", "rwnd_limited", "sndbuf_limited")
 _STATE_WORDS = tuple(
     name or str(number) for number, name in enumerate((*wire.STATES, *[None] * (256 - len(wire.STATES))))
 )
-_OPTIONS = wire.SACK | wire.TIMESTAMPS | wire.WSCALE | wire.ECN | wire.APP_LIMITED
+_OPTIONS = wire.SACK | wire.TIMESTAMPS | wire.WSCALE | wire.ECN
+# By flow.LIMITERS. That it is the pacing has no word of its own here; there is pacing_rate
+_LIMIT_WORDS = (None, "receiver", "send_buffer", "congestion_window", "application", None)
 
 
 def events(step: Step, pick: Pick) -> Records:
@@ -221,14 +224,14 @@ def _manners(facts: Array) -> Shared:
     alive, sends, agreed = measures.alive(facts), measures.may_send(facts), measures.negotiated(facts)
     stage = alive * np.uint8(1) | sends * np.uint8(2) | agreed * np.uint8(4)
     options = facts["options"] & _OPTIONS
-    small = (facts["ca_state"], facts["chrono"], facts["snd_wscale"], facts["rcv_wscale"])
+    limits = np.where(sends, flow.limiters(facts), np.uint8(0))
+    small = (facts["ca_state"], limits, facts["snd_wscale"], facts["rcv_wscale"])
     first, codes = group(*identity.words_of(facts["ca_name"]), options, stage, *small)
-    return Shared(_describe(facts[first], alive[first], sends[first], agreed[first]), codes)
+    return Shared(_describe(facts[first], alive[first], agreed[first], limits[first]), codes)
 
 
-def _describe(one: Array, alive: Array, sends: Array, agreed: Array) -> dict[str, Sequence[Value]]:
+def _describe(one: Array, alive: Array, agreed: Array, limits: Array) -> dict[str, Sequence[Value]]:
     scales = zip(one["snd_wscale"].tolist(), one["rcv_wscale"].tolist(), _option(one, agreed, wire.WSCALE))
-    limits = zip(sends.tolist(), one["chrono"].tolist(), one["options"].tolist())
     return {
         "congestion_algorithm": [
             clean(name) or None if known else None for name, known in zip(one["ca_name"].tolist(), alive)
@@ -236,7 +239,7 @@ def _describe(one: Array, alive: Array, sends: Array, agreed: Array) -> dict[str
         "congestion_state": [
             named(wire.CA_STATES, state) if known else None for state, known in zip(one["ca_state"].tolist(), alive)
         ],
-        "limited_by": [_limit(chrono, options) if known else None for known, chrono, options in limits],
+        "limited_by": [_LIMIT_WORDS[limit] for limit in limits.tolist()],
         "sack": _option(one, agreed, wire.SACK),
         "wscale": [[ours, theirs] if scaled else None for ours, theirs, scaled in scales],
         "timestamps": _option(one, agreed, wire.TIMESTAMPS),
@@ -246,14 +249,3 @@ def _describe(one: Array, alive: Array, sends: Array, agreed: Array) -> dict[str
 
 def _option(one: Array, known: Array, bit: int) -> list[bool | None]:
     return [bool(options & bit) if k else None for options, k in zip(one["options"].tolist(), known.tolist())]
-
-
-def _limit(chrono: int, options: int) -> str | None:
-    """What keeps the sender from sending more, at this moment."""
-    if chrono == wire.CHRONO_RWND:
-        return "receiver"
-    if chrono == wire.CHRONO_SNDBUF:
-        return "send_buffer"
-    if chrono == wire.CHRONO_BUSY and not options & wire.APP_LIMITED:
-        return "congestion_window"
-    return "application"

@@ -9,6 +9,15 @@ from tcpwatch import wire
 
 NANOS = 1_000_000_000
 _OWN_MODEL = "bbr"  # steers by the path's measured rate, and uses ssthresh for nothing that a reader should know
+# "": unknown, as where a queue of this machine is full
+LIMITERS = ("", "receiver", "buffer", "path", "application", "pacing")
+_RECEIVER, _BUFFER, _PATH, _APPLICATION, _PACING = np.arange(1, len(LIMITERS), dtype=np.uint8)
+_OF_CHRONO = np.array([_APPLICATION, 0, _RECEIVER, _BUFFER], np.uint8)
+_OF_BUSY = (
+    *("unsent", "send_queue", "snd_wnd", "unacked", "cwnd", "mss", "srtt_us", "pacing_rate", "lost", "ca_state"),
+    "options",
+)
+_RECOVERY = wire.CA_STATES.index("recovery")
 _TIMERS = {
     wire.PENDING_RETRANSMIT: "retransmission",
     wire.PENDING_ZERO_WINDOW: "zero-window probe",
@@ -21,8 +30,9 @@ _CA_PHASES = {"disorder": "disorder", "cwr": "CWR (reducing)", "recovery": "fast
 @dataclass(frozen=True, slots=True)
 class Shares:
     """Of `span_ns`, 0..1 each: time in which the receiver's window or our send buffer stopped it, time in which data
-    was under way and nothing but the path (congestion window, round trip) held it back, and time in which the
-    application had nothing to send: NaN where only the time with data to send is known."""
+    was under way and nothing but the path (congestion window, round trip) or the pacing held it back, which the kernel
+    does not tell apart, and time in which the application had nothing to send: NaN where only the time with data to
+    send is known."""
 
     span_ns: int
     path: float
@@ -56,11 +66,34 @@ def under_way(socket: np.void) -> int:
 
 
 def limiter(socket: np.void) -> str:
-    """What limits it at this moment: one of the names of Shares."""
-    if socket["chrono"] in (wire.CHRONO_RWND, wire.CHRONO_SNDBUF):
-        return "receiver" if socket["chrono"] == wire.CHRONO_RWND else "buffer"
-    busy = socket["chrono"] == wire.CHRONO_BUSY and not socket["options"] & wire.APP_LIMITED
-    return "path" if busy else "application"
+    """What limits it at this moment: one of LIMITERS."""
+    return LIMITERS[int(limiters(np.asarray(socket).reshape(1))[0])]
+
+
+def limiters(sockets: np.ndarray) -> np.ndarray:
+    """(n,) u1 into LIMITERS: what keeps each of these wire.SOCKET from sending more at this moment. Its chronograph
+    tells only where the last attempt to send got to the receiver's window: one that had to wait for its turn in the
+    pacing before (as BBR's do, and those with SO_MAX_PACING_RATE), or that filled cwnd, looks merely busy."""
+    codes = _OF_CHRONO[np.minimum(sockets["chrono"], len(_OF_CHRONO) - 1)]
+    at = np.flatnonzero(sockets["chrono"] == wire.CHRONO_BUSY)
+    if len(at):
+        codes[at] = _of_busy({name: sockets[name][at] for name in _OF_BUSY})
+    return codes
+
+
+def _of_busy(sockets: dict[str, np.ndarray]) -> np.ndarray:
+    """sockets: by _OF_BUSY. It sent what it may, and waits for acknowledgements, or for its turn."""
+    unsent = sockets["unsent"].astype(np.int64)
+    recovers = (sockets["ca_state"] >= _RECOVERY) & (sockets["lost"] > 0)
+    room = sockets["snd_wnd"].astype(np.int64) - (sockets["send_queue"].astype(np.int64) - unsent)
+    shut = (room < np.minimum(unsent, sockets["mss"])) & (sockets["unacked"] < sockets["cwnd"])
+    full = (sockets["options"] & wire.CWND_LIMITED != 0) | recovers
+    # Where nothing else sets it, the kernel keeps it above what a window per round trip makes (tcp_update_pacing_rate)
+    window = sockets["cwnd"].astype(np.float64) * sockets["mss"] * 1e6
+    slow = sockets["pacing_rate"] * sockets["srtt_us"].astype(np.float64) < window
+    lazy = sockets["options"] & wire.APP_LIMITED != 0
+    reasons = [(unsent == 0) & ~recovers, shut, full, slow, lazy]
+    return np.select(reasons, [_APPLICATION, _RECEIVER, _PATH, _PACING, _APPLICATION], np.uint8(0)).astype(np.uint8)
 
 
 def shares(row: np.void, measured_ns: int, hz: int) -> Shares | None:

@@ -13,6 +13,7 @@ from tcpwatch.tracker.view import Focus, View
 from tcpwatch.tui import units
 from tcpwatch.tui.columns import Cell, Role
 from tcpwatch.tui.facts import full, now_ns, ticks
+from tcpwatch.tui.happenings import CAUSES
 from tcpwatch.tui.lines import Line, cropped, length
 from tcpwatch.verdicts.amounts import error_name
 
@@ -21,16 +22,6 @@ _BAR = 8
 _BLOCK = 38  # the least width that a block can be read in
 Fact = tuple[str, str] | tuple[str, str, Role]
 Block = tuple[str, list[Fact]]
-
-_CAUSES = {
-    wire.TIMEOUT: "time-out",
-    wire.FAST: "fast",
-    wire.LOSS_PROBE: "tail probe",
-    wire.SYN: "SYN",
-    wire.SYNACK: "SYN-ACK",
-    wire.ZERO_WINDOW: "zero window",
-    wire.UNKNOWN_CAUSE: "cause unknown",
-}
 
 
 def blocks(view: View, focus: Focus, deal: audit.Deal) -> list[Block]:
@@ -152,7 +143,7 @@ def _sent_again(view: View, row: np.void) -> Block:
         return "sent again", [("segments", units.UNKNOWN)]
     total, out = int(row["retrans"]), int(row["segs_out"])
     ratio = f" of {units.whole(out)}, {units.percent(total / out)}" if out else ""
-    counts = {name: int(row["causes"][cause]) for cause, name in _CAUSES.items() if row["causes"][cause]}
+    counts = {name: int(row["causes"][cause]) for cause, name in CAUSES.items() if row["causes"][cause]}
     before = total - sum(counts.values())
     if before > 0:
         counts["not seen"] = before
@@ -172,8 +163,10 @@ def _ending(view: View, focus: Focus) -> Block:
     row, now = focus.row, now_ns(view)
     bye = ending.goodbye(row, now)
     closers = {None: "nobody yet", "us": "this side", "peer": "the peer", "both": "both at once"}
-    if bye.first is None and ending.abortive(row):
+    if ending.abortive(row):
         closers[None] = "nobody: it was cut off"
+    elif row["state"] == wire.TIME_WAIT or row["flags"] & shapes.CLOSED:  # met: there were some, but who saw them?
+        closers[None] = units.UNKNOWN if flow.met(row) else "nobody"
     facts: list[Fact] = [("first FIN", closers[bye.first])]
     if bye.first is not None:
         apart = units.UNKNOWN if bye.apart_us is None else units.duration(bye.apart_us / 1e3)

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from tcpwatch.errors import FilterError, TcpwatchError
+from tcpwatch.errors import FilterError
 from tcpwatch.tui.filterbar import FilterBar
 from tcpwatch.tui.page import TablePage
 from tcpwatch.tui.place import Place
@@ -106,13 +106,10 @@ class Desk(Place):
 
     def action_export(self) -> None:
         shown = self.page.table.shown if isinstance(self.page, TablePage) else None
-        if self.app.export is None or shown is None or shown.rows is not shown.view.connections:
+        if shown is None or shown.rows is not shown.view.connections:
             self.tell("export is not available here", "warn")
-            return
-        try:
-            self.tell(self.app.export(shown.view, shown.order, self.app.expression))
-        except (TcpwatchError, OSError) as error:
-            self.tell(f"not exported: {error}", "bad")
+        else:
+            self.write_down(shown.view, shown.order)
 
     def action_filter(self) -> None:
         self.bar.open(self.app.expression)

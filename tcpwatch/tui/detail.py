@@ -3,6 +3,7 @@ focus; asks the feed for nothing but to be looked at."""
 
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
@@ -30,6 +31,7 @@ class Detail(Place):
         Binding("escape,enter,backspace", "back", "back", show=False),
         Binding("tab", "step(1)", "next view", show=False),
         Binding("shift+tab", "step(-1)", "previous view", show=False),
+        Binding("e", "export", "export", show=False),
         *(Binding(str(i + 1), f"open({i})", name, show=False) for i, (name, _) in enumerate(VIEWS)),
     ]
 
@@ -59,6 +61,15 @@ class Detail(Place):
         width = max(40, self.size.width - 4)
         self.lines.show(_page(view, focus, width, self.size.height) if focus else _waiting(view, self.key))
         self.status.show("❚❚ PAUSED" if self.app.still else "replay" if self.app.player else "live")
+
+    def action_export(self) -> None:
+        """This one."""
+        view = self.app.view
+        at = None if view is None else connections.place(view, view.connections, self.key)
+        if view is None or at is None:
+            self.tell("not exported: this connection is not there now", "warn")
+        else:
+            self.write_down(view, np.array([at]))
 
     def action_back(self) -> None:
         self.app.look_away()

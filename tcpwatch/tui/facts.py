@@ -22,6 +22,7 @@ _SHARES: tuple[tuple[str, str, str, Role], ...] = (
     ("buffer", "send buffer", "▒", "warn"),
     ("application", "application", "░", "dim"),
 )
+_LIMITERS = {key: word for key, word, _, _ in _SHARES} | {"": units.UNKNOWN, "pacing": "pacing"}
 _LEAST_BAR = 10
 
 
@@ -190,7 +191,7 @@ def _trouble(view: View, row: np.void, socket: np.void) -> list[Cell]:
 
 def _sending(row: np.void, socket: np.void) -> list[Cell]:
     name = flow.phase(row, words.clean(socket["ca_name"]))
-    limiter = next(word for key, word, _, _ in _SHARES if key == flow.limiter(socket))
+    limiter = _LIMITERS[flow.limiter(socket)]
     bytes_out = units.size(float(flow.under_way(socket)))
     return [
         (f"{name or units.UNKNOWN}   ", "warn" if int(row["ca_state"]) > 1 else "bright"),

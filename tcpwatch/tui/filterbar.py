@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from tcpwatch import words
 from tcpwatch.errors import FilterError
+from tcpwatch.tui.entry import Entry
 from tcpwatch.tui.lines import Line, strip
 
 if TYPE_CHECKING:
@@ -47,23 +48,17 @@ class Fault(Widget):
         error = self.error
         if error is None:
             return ()
-        at = max(
-            0, min(words.width(error.expression[: error.column]) - self.scrolled, self.size.width - len(PROMPT) - 1)
-        )
+        shown = words.clean(error.expression)
+        at = max(0, min(words.width(shown[: error.column]) - self.scrolled, self.size.width - len(PROMPT) - 1))
         if y == 0:
-            return [
-                (
-                    " " * (len(PROMPT) + at)
-                    + "^" * max(1, words.width(error.expression[error.column :][: error.length])),
-                    "bad",
-                )
-            ]
+            marked = max(1, words.width(shown[error.column :][: error.length]))
+            return [(" " * (len(PROMPT) + at) + "^" * marked, "bad")]
         text = words.clean(error.what if y == 1 else error.cure)
         indent = max(1, min(len(PROMPT) + at, self.size.width - len(text) - 1))
         return [(" " * indent, "plain"), (text, "warn" if y == 1 else "dim")]
 
 
-class Expression(Input):
+class Expression(Entry):
     """The input itself: Enter keeps what is there, Escape drops it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -24,11 +24,11 @@ _KEYS = (
     ("/", "filter as you type: Enter keeps it, Esc clears it"),
     ("", "e.g.  state established and rtt > 50ms    dport = :443 or comm = nginx"),
     ("s  S", "sort by the next column / turn the direction; or click a title"),
-    ("t", "show closed connections too, marked ×"),
+    ("t", "show closed connections too, marked ×, or ! where they ended in trouble"),
     ("Space", "pause: the picture stands still, nothing is missed meanwhile"),
     ("Tab  1-9", "the other views, from details too"),
     ("r", "start or stop recording into a file here: ● REC with its time and size; quitting ends it well"),
-    ("e", "write the connections shown to a file, as JSON lines"),
+    ("e", "write the connections shown, in details that one, to a file, as JSON lines"),
     ("Ctrl-P", "commands: themes, light and dark"),
     ("?  q", "this page / quit"),
 )

@@ -31,6 +31,16 @@ _SIGNS: dict[int, tuple[str, Role]] = {
     wire.COOKIE_REJECTED: ("○", "warn"),
 }
 
+CAUSES = {  # of segments that are sent again
+    wire.TIMEOUT: "time-out",
+    wire.FAST: "fast",
+    wire.LOSS_PROBE: "tail probe",
+    wire.SYN: "SYN",
+    wire.SYNACK: "SYN-ACK",
+    wire.ZERO_WINDOW: "zero window",
+    wire.UNKNOWN_CAUSE: "cause unknown",
+}
+
 
 def as_connections(view: View) -> np.ndarray:
     """The view's events as rows.CONNECTION: the connection as it was at that moment. What an event does not tell is
@@ -63,7 +73,7 @@ def sign_of(kind: int) -> tuple[str, Role]:
 
 
 def told(view: View, event: np.void) -> str:
-    """What happened, in words: `SYN_SENT → ESTABLISHED`, `retransmit 3 segments`, `reset sent: not specified`."""
+    """What happened, in words: `SYN_SENT → ESTABLISHED`, `retransmit: fast ×3`, `reset sent: not specified`."""
     kind = int(event["kind"])
     if kind == wire.STATE:
         return f"{_state(event['old_state'])} → {_state(event['new_state'])}{_errno(int(event['error']))}"
@@ -75,8 +85,10 @@ def told(view: View, event: np.void) -> str:
 def _detail(view: View, event: np.void, kind: int) -> str:
     count, reason = int(event["count"]), int(event["reason"])
     if kind == wire.RETRANSMIT:
+        cause = int(event["cause"])
+        why = f": {CAUSES[cause]}" if cause in CAUSES and cause != wire.UNKNOWN_CAUSE else ""
         failed = " failed" + _errno(-reason & 0xFFFFFFFF if reason > 0x7FFFFFFF else reason) if reason else ""
-        return f" ×{count}{failed}" if count != 1 or failed else ""
+        return why + (f" ×{count}{failed}" if count != 1 or failed else "")
     if kind == wire.SYNACK_RETRANSMIT or kind > wire.RELEASED:
         return f" ×{count:,}"
     known = int(event["flags"]) & wire.EVENT_REASON and reason < len(view.host.reset_reasons)

@@ -1,8 +1,9 @@
 """What all screens have in common: below the smallest size that can be laid out they say so, and nothing else; the
-transport of a replay; and the key that records."""
+transport of a replay; and the keys that record and export."""
 
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,6 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tcpwatch.errors import TcpwatchError
+from tcpwatch.tracker.view import View
 from tcpwatch.tui import transport
 from tcpwatch.tui.columns import Role
 from tcpwatch.tui.lines import Line, strip
@@ -82,6 +84,16 @@ class Place(Screen[None]):
         except (TcpwatchError, OSError) as error:
             self.app.tell(f"not recorded: {error}", "bad")
         self.app.desk.pulse.refresh()
+
+    def write_down(self, view: View, which: np.ndarray) -> None:
+        """which: indices into the view's connections."""
+        if self.app.export is None:
+            self.tell("export is not available here", "warn")
+            return
+        try:
+            self.tell(self.app.export(view, which, self.app.expression))
+        except (TcpwatchError, OSError) as error:
+            self.tell(f"not exported: {error}", "bad")
 
     def tell(self, text: str, role: Role = "bright", seconds: float = MESSAGE_SECONDS) -> None:
         """Something the user should read, in the last line but the transport's."""

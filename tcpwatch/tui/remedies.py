@@ -61,7 +61,7 @@ def explained(view: View, line: int) -> list[Line]:
         ("more addresses", _addresses(view, line)),
         ("reuse them", _pooling(view, line)),
         ("bind() late", _late_bind(view, one)),
-        ("no remedy", f"tcp_fin_timeout: TIME_WAIT lasts {TIME_WAIT_S} s whatever it says"),
+        ("no remedy", f"tcp_fastopen: saves time, not ports; tcp_fin_timeout: TIME_WAIT lasts {TIME_WAIT_S} s anyway"),
     ]
     lines: list[Line] = [[(_title(one), "bright")]]
     lines += [[("  ".join(sysctls[at : at + 3]), "dim")] for at in (0, 3)]

@@ -19,6 +19,7 @@ from tcpwatch.errors import UsageError
 from tcpwatch.replay import marks, when
 from tcpwatch.replay.transport import Transport, faster, slower
 from tcpwatch.tui.columns import Cell, Role
+from tcpwatch.tui.entry import Entry
 from tcpwatch.tui.lines import Line, length, strip
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class TransportBar(Vertical):
         self._close()
 
 
-class Moment(Input):
+class Moment(Entry):
     """The input itself."""
 
     class Dropped(Message):

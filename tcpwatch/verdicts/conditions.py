@@ -2,6 +2,7 @@
 cries wolf is worse than none, so the thresholds lean to silence."""
 
 import errno
+from collections.abc import Callable
 
 import numpy as np
 
@@ -25,6 +26,8 @@ IMPATIENT_NS = 20_000_000  # no time limit is as short: who lets go of a call so
 SILENCE_NS = 30 * SECOND_NS  # the shortest time after which boxes are known to forget
 STALE_NS = SECOND_NS  # what was under way when the peer's FIN came has been answered by then
 
+Condition = Callable[[Facts], np.ndarray]
+"""Of which of them it is true, (n,) bool."""
 
 _CLOSING = among(
     (wire.FIN_WAIT1, wire.FIN_WAIT2, wire.CLOSING, wire.CLOSE_WAIT, wire.LAST_ACK, wire.TIME_WAIT),
@@ -125,6 +128,10 @@ def stale(facts: Facts) -> np.ndarray:
 
 def stale_answer(facts: Facts) -> np.ndarray:
     return stale(facts) & (facts.rows["role"] == shape.SERVER)
+
+
+def stale_use(facts: Facts) -> np.ndarray:
+    return stale(facts) & (facts.rows["role"] != shape.SERVER)
 
 
 def shut_out(facts: Facts) -> np.ndarray:

@@ -65,7 +65,10 @@ def _synacks(story: Story) -> str:
 
 def _refused(story: Story) -> str:
     took = story.after(story["opened_ns"], story["reset_ns"] or story.end_ns)
-    return f"The SYN was answered with a reset{took}: nothing listens on port {story['rport']} there (ECONNREFUSED)."
+    return (
+        f"The SYN was answered with a reset{took} (ECONNREFUSED): as a rule nothing listens on port {story['rport']} "
+        "there."
+    )
 
 
 def _rejected_by_firewall(story: Story) -> str:

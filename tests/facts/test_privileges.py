@@ -49,7 +49,7 @@ except PermissionError as error:
 FIRST = """
 import os
 try:
-    os.setpriority(os.PRIO_PROCESS, 0, -1)
+    os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) - 1)
     print("works")
 except PermissionError:
     print("refused")

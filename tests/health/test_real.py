@@ -15,6 +15,7 @@ from tcpwatch.scenarios import SCENARIOS
 from tcpwatch.scenarios.show import check
 from tcpwatch.scenarios.stage import Stage
 from tcpwatch.tracker.tracker import Tracker
+from tcpwatch.verdicts.conditions import STALE_NS
 from tests import again
 from tests.kernel.witness import skipped
 from tests.scenarios.standstill import Standstill
@@ -94,6 +95,25 @@ def test_trouble_is_found(session: Session, name: str) -> None:
     assert whole(found), found
     assert found.since_ns > 0
     assert found.advice
+
+
+def test_a_pool_whose_server_had_closed(session: Session) -> None:
+    """Its connections are written to again, long after the goodbye that nobody read."""
+    found: list[Finding] = []
+    with Stage() as stage:
+        stage.listen()
+        stage.dial(N)
+        stage.server.do("close")
+        stage.wait(STALE_NS / 1e9 + 0.5)
+        stage.client.do("send", sizes=[23] * N)
+        stage.client.do("gone")
+        stage.client.do("close")
+        give_up = time.monotonic() + PATIENCE_S
+        while not (found and whole(found[0])) and time.monotonic() < give_up:
+            found = [one for one in findings(session, stage) if one.code == "reset_after_goodbye"]
+            time.sleep(0.1)
+    assert [one.count for one in found] == [N]
+    assert "shorter idle limit" in found[0].advice[0]
 
 
 @pytest.mark.parametrize("name", HEALTHY)

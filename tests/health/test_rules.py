@@ -1,5 +1,6 @@
 """Does each rule find what it is for, and nothing when it should not? On pictures made by hand."""
 
+import errno
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,25 @@ from tcpwatch import wire
 from tcpwatch.filter import parse
 from tcpwatch.frame import Probe
 from tcpwatch.health import RULES
-from tcpwatch.health.troubles import ALIKE, LEAK, LEAST, POOL, TROUBLES
+from tcpwatch.health.lingering import LEAK, POOL
+from tcpwatch.health.troubles import ALIKE, LEAST, TROUBLES
 from tcpwatch.rows import FLOOD, LISTENER, LOAD, POINT, SLOW_ACCEPT
 from tcpwatch.verdicts import HIGH, LOW, MEDIUM, harm_of
 
 from .build import CLIENT, HOME, SERVER, START, Looker, S, address, codes, counts, filled, lives, living
 
 ENDED = [trouble for trouble in TROUBLES if trouble.ended]
+_PATH = np.zeros((2, shape.PATH), np.uint64)
+_PATH[:, :3] = (wire.SYN_SENT, wire.ESTABLISHED, wire.CLOSE_WAIT), (START - 9 * S, START - 9 * S + 1, START - 3 * S)
+# A pool's connection, written to two seconds after the peer had closed it
+STALE: dict[str, Any] = {"path_len": 3, "path_state": _PATH[0], "path_ns": _PATH[1], "reset_ns": START - S}
+STALE |= {"resets_received": 1, "error": errno.EPIPE, "at": START - S}
 STANDING = [trouble for trouble in TROUBLES if trouble.stands and trouble.code != "half_closed_lingering"]
+
+
+def bad(count: int, trouble: Any, **facts: Any) -> np.ndarray:
+    """rows.ROW of connections that ended so."""
+    return lives(count, trouble.code, **(STALE if trouble.holds else {}) | facts)
 
 
 @pytest.mark.parametrize("trouble", ENDED, ids=lambda trouble: trouble.code)
@@ -25,8 +37,25 @@ def test_a_burst_of_one_bad_verdict(trouble: Any) -> None:
     """From the threshold on, not below it."""
     for count in (trouble.from_count - 1, trouble.from_count):
         looker = Looker()
-        looker.health.note(lives(count, trouble.code), START)
+        looker.health.note(bad(count, trouble), START)
         assert codes(looker.look()) == [trouble.code] * (count == trouble.from_count)
+
+
+def test_stale_connections_of_a_pool() -> None:
+    """Clients' that were written to long after the peer's FIN; not what only crosses with it, nor late answers."""
+    looker = Looker()
+    looker.health.note(lives(23, "reset_after_goodbye", **STALE | {"reset_ns": START - 3 * S + S // 2}), START)
+    looker.health.note(lives(23, "reset_after_goodbye", **SERVER | STALE), START)
+    assert looker.look() == []
+    looker.health.note(lives(23, "reset_after_goodbye", **STALE), START)
+    (found,) = looker.look()
+    assert (found.code, found.count, found.severity, found.where) == ("reset_after_goodbye", 23, LOW, "10.0.9.9:6379")
+    assert found.sentence == (
+        "23 connections of worker to 10.0.9.9:6379 were written to a second or more after the peer had closed them, "
+        "and reset in the last minute, the newest 3.0 s ago."
+    )
+    assert found.since_ns == START - S
+    assert "shorter idle limit" in found.advice[0]
 
 
 @pytest.mark.parametrize("trouble", STANDING, ids=lambda trouble: trouble.code)
@@ -269,7 +298,7 @@ def test_every_lead_is_a_filter_that_can_be_read() -> None:
     """Also of hostile and of nameless processes, IPv6 and networks."""
     looker = Looker()
     for host, trouble in enumerate(ENDED):
-        looker.health.note(lives(100, trouble.code, raddr=f"10.{host}.0.1", comm=b"\x1b[2J and", pid=0, netns=7), START)
+        looker.health.note(bad(100, trouble, raddr=f"10.{host}.0.1", comm=b"\x1b[2J and", pid=0, netns=7), START)
     waiting = {"verdict": "half_closed_lingering", "state": wire.CLOSE_WAIT, "netns": 7}
     found = looker.look(living(1000, **CLIENT | waiting | {"pid": 0}), living(1000, **SERVER | waiting))
     assert len(found) == len(ENDED) + 2

@@ -46,7 +46,8 @@ def socket(**fields: Any) -> dict[str, Any]:
         "delivery_rate": 10**11,
         "idle_ticks": 25,
         "keepalive_ticks": 1_800_000,
-        "options": wire.SACK | wire.WSCALE | wire.KEEPALIVE,
+        "unsent": 60,
+        "options": wire.SACK | wire.WSCALE | wire.KEEPALIVE | wire.CWND_LIMITED,
         "snd_wscale": 7,
         "rcv_wscale": 9,
         "chrono": wire.CHRONO_BUSY,
@@ -172,18 +173,18 @@ def test_a_closed_window_is_zero_and_not_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("chrono", "options", "limit"),
+    ("facts", "limit"),
     [
-        (wire.CHRONO_RWND, 0, "receiver"),
-        (wire.CHRONO_SNDBUF, 0, "send_buffer"),
-        (wire.CHRONO_BUSY, 0, "congestion_window"),
-        (wire.CHRONO_BUSY, wire.APP_LIMITED, "application"),
-        (wire.CHRONO_IDLE, 0, "application"),
+        ({"chrono": wire.CHRONO_RWND}, "receiver"),
+        ({"chrono": wire.CHRONO_SNDBUF}, "send_buffer"),
+        ({"chrono": wire.CHRONO_BUSY}, "congestion_window"),
+        ({"chrono": wire.CHRONO_IDLE}, "application"),
+        ({"pacing_rate": 1000, "options": wire.SACK}, None),
     ],
 )
-def test_what_limits_the_sender(chrono: int, options: int, limit: str) -> None:
-    """The kernel's chronographs, and whether the application gave it enough to send."""
-    assert of(chrono=chrono, options=options)["limited_by"] == limit
+def test_what_limits_the_sender(facts: dict[str, int], limit: str | None) -> None:
+    """In the contract's words, which has none for pacing."""
+    assert of(**facts)["limited_by"] == limit
 
 
 @pytest.mark.parametrize(

@@ -43,18 +43,41 @@ def test_under_way_is_what_was_sent() -> None:
     assert under_way(socket(send_queue=1, unsent=3)) == 0
 
 
+# Twenty segments are under way, as many wait; a megabyte a second, where the window makes two
+BUSY = {
+    "chrono": wire.CHRONO_BUSY,
+    "send_queue": 57_920,
+    "unsent": 28_960,
+    "unacked": 20,
+    "cwnd": 40,
+    "srtt_us": 28_960,
+    "snd_wnd": 65_536,
+    "pacing_rate": 1_000_000,
+}
+UNPACED = {"pacing_rate": 2_400_000}
+
+
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
         ({"chrono": wire.CHRONO_IDLE}, "application"),
-        ({"chrono": wire.CHRONO_BUSY}, "path"),
-        ({"chrono": wire.CHRONO_BUSY, "options": wire.APP_LIMITED}, "application"),
         ({"chrono": wire.CHRONO_RWND, "options": wire.APP_LIMITED}, "receiver"),
         ({"chrono": wire.CHRONO_SNDBUF}, "buffer"),
+        (BUSY, "pacing"),
+        (BUSY | {"options": wire.CWND_LIMITED}, "path"),
+        (BUSY | {"options": wire.CWND_LIMITED | wire.APP_LIMITED, "unacked": 40}, "path"),
+        (BUSY | {"send_queue": 28_960, "unsent": 0}, "application"),  # all of it is under way
+        (BUSY | {"send_queue": 28_960, "unsent": 0, "ca_state": LOSS, "lost": 3}, "path"),
+        (BUSY | {"snd_wnd": 30_000}, "receiver"),  # BBR waits for its turn before it looks at the window
+        (BUSY | {"snd_wnd": 30_000, "unsent": 500, "send_queue": 29_460}, "pacing"),  # so little fits
+        (BUSY | {"snd_wnd": 30_000, "cwnd": 20, "options": wire.CWND_LIMITED}, "path"),  # cwnd is looked at first
+        (BUSY | UNPACED, ""),
+        (BUSY | {"pacing_rate": wire.UNLIMITED}, ""),
+        (BUSY | UNPACED | {"options": wire.APP_LIMITED}, "application"),
     ],
 )
 def test_the_limiter_of_the_moment(facts: dict[str, int], expected: str) -> None:
-    """The running chronograph, as in the snapshot's `limited_by`."""
+    """The chronograph's word, and what fills the time that it calls busy."""
     assert limiter(socket(**facts)) == expected
 
 

@@ -223,7 +223,7 @@ def _row(shown: np.void) -> np.void:
 def _socket(shown: np.void) -> np.void:
     socket = np.zeros(1, wire.SOCKET)
     socket["cookie"], socket["state"], socket["ca_name"] = shown["cookie"], shown["state"], b"cubic"
-    socket["options"] = wire.SACK | wire.TIMESTAMPS | wire.WSCALE | wire.KEEPALIVE
+    socket["options"] = wire.SACK | wire.TIMESTAMPS | wire.WSCALE | wire.KEEPALIVE | wire.CWND_LIMITED
     socket["snd_wscale"], socket["rcv_wscale"], socket["pmtu"] = 7, 9, 1500
     socket["busy_ticks"], socket["sndbuf_limited_ticks"], socket["keepalive_ticks"] = 3000, 120, 1_800_000
     socket["unacked"], socket["lost"], socket["rto_ticks"], socket["chrono"] = 22, 1, 61, wire.CHRONO_BUSY

@@ -101,6 +101,11 @@ async def test_what_it_does_now() -> None:
         assert "congestion avoidance   limited by path   under way 22 of 38, 32 KB   retransmission in 180ms" in line
         text = await page(h, a_focus({"ca_state": 3}))
         assert "fast recovery   limited by" in text
+        focus = a_focus()
+        assert focus.socket is not None
+        focus.socket["options"] &= ~np.uint16(wire.CWND_LIMITED)
+        focus.socket["cwnd"], focus.socket["mss"], focus.socket["srtt_us"] = 40, 1448, 20_000
+        assert "limited by pacing   under way" in await page(h, focus)
 
 
 async def test_a_peer_that_takes_no_more() -> None:

@@ -416,6 +416,16 @@ async def test_e_exports_what_is_shown() -> None:
         assert "not exported: nothing to write" in h.text()
 
 
+async def test_e_in_the_details_exports_that_connection() -> None:
+    """It alone, wherever it stands in the view; and where it is not any more, that is said."""
+    async with hand(ROWS, "state established", app=_Exporting) as h:
+        await h.press("enter", "e")
+        assert "wrote 1 of 997 where state established" in h.text()
+        await h.next(ROWS[:0])
+        await h.press("e")
+        assert "not exported: this connection is not there now" in h.text()
+
+
 async def test_r_records_with_a_sign() -> None:
     """A recording nobody sees is a full disk."""
     async with hand(ROWS, app=_Exporting) as h:

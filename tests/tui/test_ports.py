@@ -90,6 +90,7 @@ async def test_remedies_are_told_in_numbers() -> None:
     assert "never exhausted with 10 requests per connection: 3,600 ports held for 60 s, not 36,000" in said
     assert "no other destination shares these ports" in said
     assert "ip_local_port_range 32768 60999" in said
+    assert "tcp_fastopen: saves time, not ports" in said  # often advised
     assert outlook_s(view, 0) < 60
 
 

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from textual import events
 
 from tcpwatch import rows as shapes
 from tcpwatch import wire
@@ -12,7 +13,7 @@ from . import picture
 from .hand import hand
 
 pytestmark = pytest.mark.asyncio
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def _named(*names: bytes) -> np.ndarray:
@@ -55,6 +56,19 @@ async def test_a_hostile_filter_is_shown_harmlessly() -> None:
         await h.type("[/red]")
         assert "[/red]" in h.text()
         assert CONTROL.search(h.text().replace("\n", "")) is None
+
+
+async def test_what_is_pasted_cannot_turn_the_line_around() -> None:
+    """It is shown as a question mark, also in the message, and the caret stays under the fault."""
+    async with hand(picture.connections(23)) as h:
+        await h.press("slash")
+        h.app.post_message(events.Paste("comm = a\u202eb\u2066\u200f and r\u202dttx > 5"))
+        await h.settle()
+        assert CONTROL.search(h.text().replace("\n", "")) is None
+        lines = h.lines()
+        at = next(i for i, line in enumerate(lines) if "comm = a?b??" in line)
+        assert lines[at + 1].index("^") == lines[at].index("r?ttx")
+        assert "`r?ttx`" in lines[at + 2]
 
 
 async def test_an_error_message_cannot_write_escapes() -> None:

@@ -2,7 +2,10 @@
 
 import os
 import re
+import select
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -10,7 +13,7 @@ from tcpwatch.tui.app import TcpwatchApp
 from tests.yardstick import slowness
 
 from . import picture
-from .glass import Glass, glass
+from .glass import DEADLINE_S, ROOT, Glass, glass
 
 ON, OFF = b"\x1b[?1049h", b"\x1b[?1049l"
 
@@ -105,6 +108,32 @@ def test_it_works_in_sixteen_colours_at_the_smallest_size() -> None:
     with glass("499", width=80, height=24, TERM="linux") as g:
         g.until(_drawn)
         assert re.search(rb"[34]8;[25];", g.raw) is None
+
+
+@pytest.mark.parametrize(("kind", "said"), [("dumb", "TERM is dumb"), ("", "TERM is not set")])
+def test_a_terminal_that_cannot_be_drawn_on(kind: str, said: str) -> None:
+    """It is told what to use instead, and no escape is written to it."""
+    master, slave = os.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "tcpwatch", "replay", "docs/demo/demo.tcpw"],
+            stdin=slave,
+            stdout=slave,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if name != "TERM"}
+            | ({"TERM": kind} if kind else {}),
+            timeout=DEADLINE_S,
+        )
+        written, _, _ = select.select([master], [], [], 0)
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "use tcpwatch events, life" in done.stderr
+    assert not written
 
 
 def test_it_ends_after_the_time_it_was_given() -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tcpwatch.verdicts import CLEAN, CODES, HARMS, RULES, harm_of
+from tcpwatch.verdicts.advice import ADVICE
 from tcpwatch.verdicts.sentences import SENTENCES
 
 PAGE = Path(__file__).parents[2] / "docs" / "verdicts.md"
@@ -28,7 +29,7 @@ def test_every_verdict_is_documented() -> None:
 def test_every_verdict_has_its_words() -> None:
     """A sentence, a meaning and, unless all is well, general advice."""
     codes = [rule.code for rule in RULES]
-    assert list(SENTENCES) == codes == list(CODES[1:])
+    assert list(SENTENCES) == list(ADVICE) == codes == list(CODES[1:])
     assert len(set(codes)) == len(codes) < 256
     for rule in RULES:
         general = [advice for advice in rule.advice if advice.holds is None]

@@ -101,7 +101,7 @@ SAID: list[tuple[Any, bool, str]] = [
     (
         row(CALLED, **got_reset(111, reset_ns=START + MS // 4)),
         True,
-        "The SYN was answered with a reset after 250 µs: nothing listens on port 443 there (ECONNREFUSED).",
+        "The SYN was answered with a reset after 250 µs (ECONNREFUSED): as a rule nothing listens on port 443 there.",
     ),
     (
         row(CALLED, error=111, took=MS),
