@@ -72,7 +72,7 @@ def _explained(error: FilterError, options: Namespace) -> TcpwatchError:
 
 
 def _expression(options: Namespace) -> str:
-    parts = [options.filter, " ".join(options.words), _place(options)]
+    parts = [*options.filter, " ".join(options.words), _place(options)]
     given = [part for part in parts if part]
     return given[0] if len(given) == 1 else " and ".join(f"( {part} )" for part in given)
 

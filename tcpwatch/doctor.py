@@ -96,8 +96,11 @@ def _verdict(facts: Facts, failure: TcpwatchError | None) -> Finding:
 def _probe(probe: Probe) -> Finding:
     status: Status = "ok" if probe.attached else "refused" if probe.refused else "missing"
     reason = ": ".join(filter(None, (probe.reason, probe.without)))
-    # whoever may load the others and not these has a kernel that allows it to nobody
-    cure = privileges.cure(privileges.NEEDED) if probe.refused and probe.kind not in FUNCTIONS else ""
+    cure = privileges.cure(privileges.NEEDED) if probe.refused else ""
+    if probe.refused and probe.kind in FUNCTIONS:
+        # whoever may load the others and not these has a kernel that allows it to nobody
+        reason = f"{probe.reason}: this kernel lets nobody hook its functions"
+        cure = f"a kernel that does (fentry, fexit); until then {probe.without}"
     return Finding("probe", f"{probe.kind}/{probe.name}", status, probe.purpose, reason, cure)
 
 

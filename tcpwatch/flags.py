@@ -57,7 +57,7 @@ def parse(argv: Sequence[str]) -> Namespace:
         return _overview().parse_args(arguments)
     parser = Parser(prog=f"tcpwatch {command}", description=COMMANDS[command], epilog=_epilog(command))
     _add_options(parser, command)
-    options = Namespace(command=command, filter="", words=[], recording="")
+    options = Namespace(command=command, filter=[], words=[], recording="")
     _, rest = parser.parse_known_args(arguments[1:], options)
     if rest[:1] == ["--"] and command not in _WITHOUT_WORDS:
         options.words, rest = [*options.words, *rest[1:]], []
@@ -104,7 +104,8 @@ def _add_options(parser: ArgumentParser, command: str) -> None:
         add("--from", dest="recording", default="", metavar="FILE", help=_FROM_HELP.get(command, _FROM_HELP["events"]))
     if command != "export":
         add("--duration", type=_seconds, metavar="S", help="end after so many seconds")
-    add("-f", "--filter", metavar="EXPR", default="", help=_KEPT_HELP if command in _KEEPING else _SHOWN_HELP)
+    filter_help = _KEPT_HELP if command in _KEEPING else _SHOWN_HELP
+    add("-f", "--filter", action="append", metavar="EXPR", default=[], help=f"{filter_help}; several must all match")
     if command not in _WITHOUT_WORDS:
         # with a default, or argparse calls them required
         add("words", nargs="*", default=[], metavar="EXPR", help="the filter as trailing words, as ss takes it")
@@ -156,7 +157,6 @@ def _add_demo(add: Callable[..., Any]) -> None:
 def _add_snapshot(add: Callable[..., Any]) -> None:
     add(
         "--at",
-        default="",
         metavar="TIME",
         help="with --from: the snapshot of this moment (14:02:11, +30s from the beginning, -1m from the end, 40%%)",
     )
@@ -279,7 +279,7 @@ def _count(text: str) -> int:
 
 def _megabytes(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise ArgumentTypeError(f"{text!r} is not between 1 and 1024")
+        raise ArgumentTypeError(f"{text!r} is no whole number from 1 to 1024")
     return int(text)
 
 

@@ -31,6 +31,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (("--format", "csv", "snapshot", "-f", "rtt > 1ms"), "snapshot", "rtt > 1ms"),
         (("snapshot", "-f", "rtt > 1ms", "pid", "=", "1"), "snapshot", "( rtt > 1ms ) and ( pid = 1 )"),
         (("export", "f.tcpw", "--to", "csv", "-o", "out", "pid", "=", "1"), "export", "pid = 1"),
+        (("-f", "pid = 1", "life", "-f", "rtt > 1ms"), "life", "( pid = 1 ) and ( rtt > 1ms )"),
         (("events", "pid", "=", "1", "--count", "3", "or", "pid", "=", "2"), "events", "pid = 1 or pid = 2"),
         (("export", "f.tcpw", "--to", "csv", "-o", "out", "--", "pid", "=", "1"), "export", "pid = 1"),
         (("--web.listen-address", "life", "--group", "events", "serve"), "serve", ""),
@@ -55,7 +56,7 @@ def test_the_command_may_stand_anywhere_and_live_is_the_default(
         (("events", "--count", "0"), "no positive number"),
         (("life", "--duration", "soon"), "no duration"),
         (("life", "--duration", "nan"), "no duration"),
-        (("snapshot", "--ring-mb", "0"), "between 1 and 1024"),
+        (("snapshot", "--ring-mb", "0"), "no whole number from 1 to 1024"),
         (("events", "--nonsense"), "--nonsense"),
         (("doctor", "--format", "csv"), "csv"),
         (("events", "--netns", "no-such-namespace"), "no-such-namespace"),
@@ -72,6 +73,8 @@ def test_the_command_may_stand_anywhere_and_live_is_the_default(
         (("f.tcpw",), "did you mean tcpwatch replay f.tcpw?"),
         (("replay", "-"), "pipe"),
         (("snapshot", "--at", "40%"), "--from"),
+        (("snapshot", "--at="), "--from"),
+        (("snapshot", "--from", "docs/demo/demo.tcpw", "--at="), "no time"),
         (("life", "--from", "f.tcpw", "--netns", "self"), "--netns NAME"),
     ],
 )
@@ -105,6 +108,20 @@ def test_a_moment_before_the_end_is_no_option() -> None:
     assert flags.parse(("--at", "-1m30s", "snapshot", "--from", "f.tcpw")).at == "-1m30s"
     with pytest.raises(UsageError, match="expected one argument"):
         flags.parse(("snapshot", "--from", "f.tcpw", "--at"))
+
+
+@pytest.mark.parametrize("command", ["life", "snapshot"])
+def test_a_network_namespace_that_a_recording_does_not_name(command: str) -> None:
+    """Nothing comes of it, and why is said, with names that there are; not of one that had nothing to tell."""
+    wrong = run(command, "--from", "docs/demo/demo.tcpw", "--netns", "nosuch")
+    assert wrong.returncode == 0
+    assert len(wrong.stdout.splitlines()) == 1  # the columns' titles
+    (said,) = [line for line in wrong.stderr.splitlines() if "nosuch" in line]
+    assert "names no network namespace 'nosuch': it names tw-12547-1, tw-12547-10, " in said
+    assert said.count("tw-") == 12
+    assert said.endswith(" and 19 more")
+    for known in ("tw-12547-1", "tw-12547-*", "4026531840"):
+        assert "names no" not in run(command, "--from", "docs/demo/demo.tcpw", "--netns", known).stderr
 
 
 def test_no_stdin() -> None:

@@ -31,4 +31,4 @@ def run(options: Namespace, _expression: str, wanted: "Filter | None") -> int:
         )
     finally:
         source.close()
-    return sources.admit_gaps(source)
+    return sources.admit_gaps(source, options.netns)

@@ -27,7 +27,7 @@ def run(options: Namespace, _expression: str, wanted: "Filter | None") -> int:
     ending.governs(source)
     sources.announce(origin)
     recorder.run(source, ending.due)
-    return sources.finish(origin)
+    return sources.finish(origin, options.netns)
 
 
 def _watched(options: Namespace, wanted: "Filter | None") -> "Origin":

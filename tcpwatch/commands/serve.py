@@ -71,7 +71,7 @@ class _Service:
             raise session.error
         _tell(f"scrapes answered: {self._exporter.scrapes}")
         delivered = self._sieve.delivered if self._sieve else origin.delivered
-        return sources.account(origin, paced.given if paced else tracker.frame, delivered)
+        return sources.account(origin, paced.given if paced else tracker.frame, self._options.netns, delivered)
 
     def stop(self) -> None:
         """May be called twice."""

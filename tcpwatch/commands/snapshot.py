@@ -72,7 +72,7 @@ def _recorded(source: "RecordedSource", options: Namespace, wanted: "Filter | No
         bare = options.format == "text" and wanted is None
         tracker, progress = Tracker(), Progress()
         writer = _writer(options, sys.stdout.buffer, wanted)
-        for frame in recording.frames(segment if bare else 0):
+        for frame in recording.frames(segment) if bare else source.frames():
             step = tracker.fold(frame)
             if frame.snapshot is not None and frame.snapshot.begin_ns == shown.begin_ns:
                 progress.clear()
@@ -83,7 +83,7 @@ def _recorded(source: "RecordedSource", options: Namespace, wanted: "Filter | No
                 progress.show(f"{min(share, 1):.0%} of what precedes it is read")
     finally:
         source.close()
-    return sources.admit_gaps(source)
+    return sources.admit_gaps(source, options.netns)
 
 
 def _age(shown: "Snapshot", moment_ns: int, offset_ns: int) -> str:
@@ -109,7 +109,7 @@ def _piped(source: "RecordedSource", options: Namespace, wanted: "Filter | None"
         raise BadInput("what came through the pipe has no snapshot", "its events are there: see tcpwatch events --from")
     sys.stdout.buffer.write(said.getbuffer())
     sys.stdout.buffer.flush()
-    return sources.admit_gaps(source)
+    return sources.admit_gaps(source, options.netns)
 
 
 def _moment(recording: "Recording", at: str) -> int:

@@ -2,6 +2,7 @@
 either is said here."""
 
 import os
+import re
 import stat
 import sys
 from argparse import Namespace
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     Origin = KernelSource | RecordedSource
 
 STDIN = "-"
+_MOST_NAMES = 12
 
 
 def watched(
@@ -107,17 +109,17 @@ def recorded(name: str) -> "RecordedSource":
     return source
 
 
-def account(source: "Origin", frame: "Frame | None", delivered: "np.ndarray | None" = None) -> int:
+def account(source: "Origin", frame: "Frame | None", netns: str, delivered: "np.ndarray | None" = None) -> int:
     """After the last frame, if there was one: what was lost, and what of a recording was left out. The exit code.
-    delivered: (KINDS,) events, where not all that the source gave were kept."""
+    netns: which were asked for. delivered: (KINDS,) events, where not all that the source gave were kept."""
     if frame is not None:
         _summarise(source, frame, source.delivered if delivered is None else delivered)
-    return finish(source)
+    return finish(source, netns)
 
 
-def finish(source: "Origin") -> int:
+def finish(source: "Origin", netns: str) -> int:
     """What of a recording was left out is said; the exit code."""
-    return 0 if hasattr(source, "programs") else admit_gaps(source)
+    return 0 if hasattr(source, "programs") else admit_gaps(source, netns)
 
 
 def _summarise(source: "Origin", frame: "Frame", by_kind: "np.ndarray") -> None:
@@ -140,8 +142,24 @@ def _summarise(source: "Origin", frame: "Frame", by_kind: "np.ndarray") -> None:
         )
 
 
-def admit_gaps(source: "RecordedSource") -> int:
+def admit_gaps(source: "RecordedSource", netns: str) -> int:
+    if not source.stopped:
+        _admit_absence(source.named, netns)
     return admit_damage(source.recording, source.stopped)
+
+
+def _admit_absence(named: set[str], netns: str) -> None:
+    """A network namespace that a recording tells nothing of must not look idle. netns: a name, perhaps with `*`; or a
+    number, which may be that of one without a name."""
+    if netns == "all" or re.fullmatch(r"[0-9]+|net:\[[0-9]+\]", netns):
+        return
+    from tcpwatch.filter.conditions import pattern  # takes NumPy
+
+    if any(map(pattern(netns).fullmatch, named)):
+        return
+    names = ", ".join(words.clean(name) for name in sorted(named)[:_MOST_NAMES]) or "none"
+    more = f" and {len(named) - _MOST_NAMES} more" if len(named) > _MOST_NAMES else ""
+    say(f"tcpwatch: what was read names no network namespace {words.clean(netns)!r}: it names {names}{more}")
 
 
 def admit_damage(recording: "Recording | Stream", stopped: bool) -> int:

@@ -32,7 +32,7 @@ def run(options: Namespace, expression: str, wanted: "Filter | None") -> int:
                 source.stop()
     finally:
         source.close()
-    return sources.account(source, tracker.frame)
+    return sources.account(source, tracker.frame, options.netns)
 
 
 def _watched(options: Namespace, wanted: "Filter | None") -> "Origin":

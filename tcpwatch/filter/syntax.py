@@ -18,6 +18,7 @@ DEPTH_MAX = 64
 _SIGNS = {"==": "=", "eq": "=", "ne": "!=", "neq": "!=", "lt": "<", "gt": ">", "le": "<=", "leq": "<="}
 _SIGNS |= {"ge": ">=", "geq": ">="}
 _JOINS = {"&": "and", "&&": "and", "|": "or", "||": "or"}
+_BARE_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _ESCAPE = re.compile(r"""\\([\s()'"<>=!&|~\\])""")
 
 
@@ -94,8 +95,20 @@ def _parse(expression: str) -> "Tree[Token]":
         seen.extend(parser.iter_parse())
         tree: Tree[Token] = parser.feed_eof()  # type: ignore[no-untyped-call]  # lark left this one untyped
     except UnexpectedInput as error:
-        raise _fault(expression, seen, error) from None
+        raise _parted(expression, seen) or _fault(expression, seen, error) from None
+    if fault := _parted(expression, seen):
+        raise fault
     return tree
+
+
+def _parted(expression: str, seen: list[Token]) -> FilterError | None:
+    """A unit that a space parts from its number is read as the next condition's field."""
+    for named, sign, number, unit in zip(seen, seen[1:], seen[2:], seen[3:]):
+        field = fields.find(named) if sign.type == "SIGN" and _BARE_NUMBER.fullmatch(number) else None
+        if field is not None and unit.lower() in dict(field.kind.units):
+            word = _word(unit, expression)
+            return word.fault(f"{word.shown} stands apart from its number", f"write {shown(number + unit)}")
+    return None
 
 
 def _word(token: Token, expression: str) -> Word:

@@ -12,12 +12,14 @@ from tcpwatch.recording.reader import Recording, Stream
 
 class RecordedSource:
     """As fast as its frames are taken. Owns the recording. delivered: (KINDS,) events given so far, by kind.
-    tally_before: (KINDS,) of wire.TALLY, what had been counted before the first of them. stopped: before its end."""
+    tally_before: (KINDS,) of wire.TALLY, what had been counted before the first of them. named: the names of network
+    namespaces in them. stopped: before its end."""
 
     def __init__(self, recording: Recording | Stream, segment: int = 0) -> None:
         self.recording = recording
         self.delivered = np.zeros(len(wire.KINDS), np.int64)
         self.tally_before = np.zeros(len(wire.KINDS), wire.TALLY)
+        self.named: set[str] = set()
         self.stopped = False
         self._segment = segment
 
@@ -30,6 +32,7 @@ class RecordedSource:
                 self.tally_before = frame.tally
             begun = True
             self.delivered += np.bincount(frame.events["kind"], minlength=len(wire.KINDS))
+            self.named.update(name for _, name in frame.namespaces)
             yield frame
 
     def stop(self) -> None:

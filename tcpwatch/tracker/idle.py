@@ -11,6 +11,8 @@ from tcpwatch.tracker.addresses import halves, hashed, on_loopback
 from tcpwatch.tracker.columns import parts
 
 _IDLE_MS = 1000.0  # less is no silence
+# a connection of which data may still come has its other end in none of these
+_WITHOUT_MATE = (wire.CLOSE, wire.LISTEN, wire.TIME_WAIT)
 _ACKNOWLEDGED_S = 0.5  # so late after data may its acknowledgement come: a long round trip, or a delayed one
 
 
@@ -89,7 +91,8 @@ def picture(
     alive = alive[(snap >= 0) & (snap < len(snapshot.sockets))]
     passed_ms = max(0.0, (now_ns - snapshot.begin_ns) / 1e6)
     which = alive[connections["idle_ms"][alive] + passed_ms >= _IDLE_MS]
-    local = _local(connections, alive)[np.searchsorted(alive, which)]
+    mates = np.flatnonzero(~np.isin(connections["state"], _WITHOUT_MATE))
+    local = _local(connections, mates)[np.searchsorted(mates, which)]
     idle = np.zeros(len(which), IDLE)
     for part in parts(len(which)):
         some, here = idle[part], which[part]

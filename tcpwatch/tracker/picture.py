@@ -24,6 +24,7 @@ _AS_IS = (
     "cgroup", "comm", "opened_ns", "closed_ns", "changed_ns",
 )  # fmt: skip
 _SHOWN = Passage(ROW, CONNECTION, _AS_IS)
+_WAITING = (wire.TIME_WAIT, wire.FIN_WAIT2)
 _COUNTED = ("bytes_sent", "bytes_acked", "bytes_received", "retrans", "segs_out", "segs_in")
 
 
@@ -43,7 +44,7 @@ def draw(tracker: Tracker, frame: Frame) -> View:
     )
     listening = draw_listeners(tracker.listeners, tracker.table, offset_ns)
     alive = connections["flags"] & CLOSED == 0
-    waiting = np.isin(connections["state"], (wire.TIME_WAIT, wire.FIN_WAIT2))
+    waiting = np.isin(connections["state"], _WAITING)
     events, pids, comms = tracker.log.newest()
     pulse = tracker.pulse.picture()
     states = np.bincount(connections["state"][alive | waiting], minlength=13)
@@ -114,13 +115,14 @@ def _connections(tracker: Tracker, frame: Frame, lines: np.ndarray) -> np.ndarra
     """lines: those in use."""
     view = np.empty(len(lines), CONNECTION)
     for part in parts(len(lines)):
-        _fill(view[part], tracker.table.rows.take(lines[part]), tracker.sockets, frame)
+        _fill(view[part], tracker.table.rows.take(lines[part]), tracker, frame)
     return view
 
 
-def _fill(view: np.ndarray, rows: np.ndarray, sockets: np.ndarray, frame: Frame) -> None:
+def _fill(view: np.ndarray, rows: np.ndarray, tracker: Tracker, frame: Frame) -> None:
     """rows: of the same length."""
     _SHOWN.copy(rows, view, slice(None))
+    view["state"][_waited(rows, tracker, frame)] = wire.CLOSE
     begun = view["opened_ns"] != 0
     until = np.where(view["closed_ns"], view["closed_ns"], np.uint64(frame.end_ns))
     view["age_ms"] = np.where(begun, (until - view["opened_ns"]).astype(np.int64) / 1e6, np.nan)
@@ -131,9 +133,18 @@ def _fill(view: np.ndarray, rows: np.ndarray, sockets: np.ndarray, frame: Frame)
     view["verdict"] = _verdicts(rows, frame)
     view["state_ms"] = np.where(entered, (np.uint64(frame.end_ns) - entered).astype(np.int64) / 1e6, np.nan)
     _fill_measures(view, rows)
-    _fill_queues(view, sockets, rows["snap"], frame.host.hz)
+    _fill_queues(view, tracker.sockets, rows["snap"], frame.host.hz)
     for name in ("opened_ns", "closed_ns", "changed_ns"):
         view[name][view[name] != 0] += np.int64(frame.host.realtime_offset_ns).view(np.uint64)  # may be negative
+
+
+def _waited(rows: np.ndarray, tracker: Tracker, frame: Frame) -> np.ndarray:
+    """(n,) bool: what an ended connection left behind, in TIME_WAIT or FIN_WAIT2, is over: the newest snapshot lacks
+    it, so it is gone, or its namespace is. What is shown of a moment rests on no earlier snapshot."""
+    over: np.ndarray = (rows["flags"] & CLOSED != 0) & np.isin(rows["state"], _WAITING) & (rows["snap"] < 0)
+    if tracker.snapshot is None or not frame.shows_time_wait:
+        return np.zeros_like(over)
+    return over & (rows["changed_ns"] < tracker.snapshot.begin_ns)
 
 
 def _verdicts(rows: np.ndarray, frame: Frame) -> np.ndarray:
@@ -178,6 +189,9 @@ def _focus(tracker: Tracker, frame: Frame, key: Key) -> Focus | None:
         return None
     row = tracker.table.rows[line].copy()
     row["verdict"] = _verdicts(row.reshape(1), frame)[0]
+    explanation = explain(row.reshape(1), frame.end_ns, frame.host.hz, frame.host.reset_reasons)[0]
+    if _waited(row.reshape(1), tracker, frame)[0]:
+        row["state"] = wire.CLOSE
     snap = int(row["snap"])
     offset_ns = frame.host.realtime_offset_ns
     samples = tracker.history.of(key)
@@ -193,7 +207,7 @@ def _focus(tracker: Tracker, frame: Frame, key: Key) -> Focus | None:
         samples=samples,
         events=events,
         process=_process(tracker, row),
-        explanation=explain(row.reshape(1), frame.end_ns, frame.host.hz, frame.host.reset_reasons)[0],
+        explanation=explanation,
     )
 
 
@@ -208,7 +222,7 @@ def path_of(row: np.void, now_ns: int, offset_ns: int) -> tuple[tuple[str, int |
     """A life as (state, entered in Unix ns, how long in us); None = unknown."""
     length = int(row["path_len"])
     times = [int(t) for t in row["path_ns"][:length]]
-    lingers = row["state"] in (wire.TIME_WAIT, wire.FIN_WAIT2)
+    lingers = row["state"] in _WAITING
     end = now_ns if lingers or not row["flags"] & CLOSED else int(row["closed_ns"])
     steps = []
     for state, entered, left in zip(row["path_state"][:length], times, [*times[1:], end], strict=True):

@@ -77,13 +77,14 @@ def test_a_refused_hook_is_said_with_its_reason() -> None:
     assert (missing.status, missing.reason, missing.cure) == ("missing", "no such hook: snapshots have them", "")
 
 
-def test_functions_that_may_not_be_hooked_have_no_cure() -> None:
-    """It is no capability that is missing; what serves instead is said."""
+def test_functions_that_may_not_be_hooked_take_another_kernel() -> None:
+    """It is no capability that is missing; cause and cure are told apart, and what serves until then is said."""
     snapshots = Probe("tcp", "iter", "snapshots", True)
     refused = Probe("cookie_v4_check", "fexit", "SYN cookies", False, "not permitted", "counters serve", True)
     found = report(replace(FACTS, probes=(STATES, snapshots, refused)))
     hook = find(found, "fexit/cookie_v4_check")
-    assert (hook.status, hook.reason, hook.cure) == ("refused", "not permitted: counters serve", "")
+    assert (hook.status, hook.reason) == ("refused", "not permitted: this kernel lets nobody hook its functions")
+    assert hook.cure == "a kernel that does (fentry, fexit); until then counters serve"
     assert find(found, "SYN cookies").status == "info"
 
 

@@ -35,6 +35,20 @@ rtt 50ms
     ^^^^ write `rtt > 50ms`
 rtt > 50m
       ^^^ its units are ns, us, ms, s
+rtt > 5 ms
+        ^^ write `5ms`
+mss > 4 KiB and dport = 443
+        ^^^ write `4KiB`
+( rtt gt 1.5 s )
+             ^ write `1.5s`
+rtt > 5 ms inet
+        ^^ write `5ms`
+idle > 5 m dport = 443
+         ^ write `5m`
+rtt > fast ms
+           ^^ `ms` is no field
+cwnd > 3 k
+         ^ `k` is no field
 rtt > -5
       ^^ needs a time
 mss > 4zb

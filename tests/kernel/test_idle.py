@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tcpwatch import rows as shapes
+from tcpwatch import wire
 from tcpwatch.scenarios.actor import Actor
 from tcpwatch.scenarios.namespace import Namespace, join
 from tcpwatch.scenarios.talk import CONNECTIONS, Talk
@@ -129,4 +130,18 @@ def test_within_one_machine_there_is_no_nat(talk: Talk, room: Namespace) -> None
     talk.exchange()
     with Screen(room, nat_timeout_s=0.5) as screen:
         view = screen.until(lambda v: len(v.idle) == 2 * CONNECTIONS, "both ends idle")
+        assert set(view.idle["risk"]) == {shapes.LOCAL}
+
+
+def test_half_closed_within_one_machine_there_is_no_nat(room: Namespace, client: Actor, server: Actor) -> None:
+    """The other end waits in FIN_WAIT2, at an address of this machine that is not loopback's."""
+    address = "10.23.0.7"
+    room.run("ip", "address", "add", address, "dev", "lo")
+    talk = Talk(client, server, address, address)
+    talk.open()
+    talk.exchange()
+    client.do("shutdown")
+    with Screen(room, nat_timeout_s=0.5) as screen:
+        view = screen.until(lambda v: len(v.idle) == CONNECTIONS, "the servers' ends idle")
+        assert set(view.connections["state"][view.idle["row"]]) == {wire.CLOSE_WAIT}
         assert set(view.idle["risk"]) == {shapes.LOCAL}

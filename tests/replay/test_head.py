@@ -1,6 +1,7 @@
 """What the screen shows of a moment: the same whichever way one came there, or less, and never anything else."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,40 @@ def test_with_a_lead_everything_shown_is_true_or_unknown(recording: Recording, s
         assert ((sought == true) | np.isnan(sought)).all(), name
     assert ((alive[1]["opened_ns"] == alive[0]["opened_ns"]) | (alive[1]["opened_ns"] == 0)).all()
     assert set(guess["cookie"].tolist()) < set(known["cookie"].tolist())
+
+
+def with_a_passing_namespace() -> Iterator[Frame]:
+    """The town, and a namespace beside it: in second 3 come 23 connections and end, in second 5 it is deleted with the
+    sockets that hold their ports."""
+    waiting = np.zeros(23, wire.SOCKET)
+    waiting["cookie"], waiting["netns"], waiting["family"] = 700 + np.arange(23), 2, wire.INET
+    waiting["state"], waiting["sort"] = wire.TIME_WAIT, wire.TIME_WAIT_SORT
+    life = ((7, 2), (2, 1), (1, 4), (4, 11), (11, 7))
+    ends = np.zeros((23, len(life)), wire.EVENT)
+    ends["cookie"], ends["netns"], ends["family"] = waiting["cookie"][:, None], 2, wire.INET
+    ends["old_state"], ends["new_state"] = np.array(life).T
+    for frame in town.frames(10):
+        second = (frame.begin_ns - BEGIN) / SECOND
+        events, snapshot = frame.events, frame.snapshot
+        if second == 3.0:
+            ends["time_ns"] = frame.begin_ns + np.arange(ends.size).reshape(ends.shape)
+            events = np.concatenate([events, ends.reshape(-1)])
+        if snapshot is not None and 3 <= second < 5:
+            sockets = np.concatenate([snapshot.sockets, waiting])
+            snapshot = replace(snapshot, sockets=sockets, namespaces=frozenset({1, 2}))
+        yield replace(frame, events=events, snapshot=snapshot)
+
+
+@pytest.mark.parametrize(("until", "waiting"), [(3.5, 23), (4.9, 23), (6.0, 0), (9.9, 0)])
+def test_who_waits_does_not_depend_on_the_way(tmp_path: Path, until: float, waiting: int) -> None:
+    """With all that was before, or a second of it, or as much as saw the namespace live or die."""
+    writer = Writer(tmp_path / "passing.tcpw", Encoder())
+    for frame in with_a_passing_namespace():
+        writer.write(frame)
+    writer.close()
+    with Recording(tmp_path / "passing.tcpw") as recording:
+        ways = [played(recording, until), *(led(recording, 0, lead, until) for lead in (1.5, 2.5, 5.5, 7.0))]
+    assert [int(view.states[wire.TIME_WAIT]) for view in ways] == [waiting] * len(ways)
 
 
 def test_names_told_only_once_are_known_with_any_lead(recording: Recording) -> None:

@@ -5,9 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tcpwatch import wire
 from tcpwatch.frame import Frame
-from tcpwatch.rows import CLOSED
 from tcpwatch.tracker.tracker import Tracker
 
 from .naive import Life, Naive, Record, records
@@ -37,7 +35,7 @@ def agree(frames: Iterable[Frame], keep_closed: int = 0) -> Tracker:
 
 def see(tracker: Tracker, naive: Naive) -> None:
     view = tracker.view()
-    shown = [life for life in naive.lives if not life.flags & CLOSED or life.state in (wire.TIME_WAIT, wire.FIN_WAIT2)]
+    shown = [life for life in naive.lives if naive.shows(life)]
     assert view.states.tolist() == np.bincount([life.state for life in shown], minlength=13).tolist()
     for name in PULSES:
         seconds = getattr(view.pulse, name)

@@ -87,6 +87,7 @@ class Naive:
         self.second = 0
         self.swept_ns = 0
         self.shows_time_wait = True
+        self.read_ns = 0  # when the newest snapshot began
 
     def fold(self, frame: Frame) -> tuple[list[Life | None], list[tuple[Life, tuple[int, bytes]]]]:
         """(each event's life, the lives told with their owners)."""
@@ -229,6 +230,7 @@ class Naive:
     # snapshots
 
     def snapshot(self, snapshot: Snapshot, named: list[Life | None]) -> None:
+        self.read_ns = snapshot.begin_ns
         sockets = records(snapshot.sockets)
         found: dict[tuple[int, int], int] = {}
         for wants_small in (True, False):  # of two with one cookie the full socket counts
@@ -300,6 +302,13 @@ class Naive:
         self.lives.remove(life)
         if self.current.get((life.netns, life.cookie)) is life:
             del self.current[life.netns, life.cookie]
+
+    def shows(self, life: Life) -> bool:
+        """Whether anything of it is left, as far as the newest snapshot and what came after it tell."""
+        if not life.has(rows.CLOSED):
+            return True
+        over = self.shows_time_wait and life.snap < 0 and life.changed_ns < self.read_ns
+        return life.state in (wire.TIME_WAIT, wire.FIN_WAIT2) and not over
 
     # owners and ends
 

@@ -101,6 +101,17 @@ def test_connections_within_the_machine_fear_no_nat() -> None:
     assert np.isnan(idle["breaks_ms"][idle["risk"] == shapes.LOCAL]).all()
 
 
+@pytest.mark.parametrize("orphaned", [False, True])
+def test_the_other_end_of_a_half_closed_connection_is_here(orphaned: bool) -> None:
+    """It waits in FIN_WAIT2, open or let go of by its process, and is itself no idle connection."""
+    rest = {"sort": wire.TIME_WAIT_SORT} if orphaned else {}
+    near = socket(999, cookie=2, state=wire.CLOSE_WAIT, lport=40000, rport=80)
+    far = socket(999, cookie=3, state=wire.FIN_WAIT2, source=THERE, to=HERE, lport=80, rport=40000, netns=2, **rest)
+    other = socket(999, cookie=4, state=wire.CLOSE_WAIT, lport=40001, rport=80)
+    idle = watched(frame(1, snapshot=sockets(near, far, other), netns=frozenset({1, 2})))
+    assert sorted(idle["risk"]) == [shapes.LOCAL, shapes.FORGOTTEN]
+
+
 def test_unanswered_probes_say_when_the_kernel_gives_up() -> None:
     """The third of nine went out between two snapshots: the next one comes after the interval, and then six more."""
     frames = [

@@ -116,6 +116,23 @@ def test_the_states_of_a_machine() -> None:
     assert {n: int(c) for n, c in enumerate(counted) if c} == {wire.SYN_SENT: 1, wire.TIME_WAIT: 1}
 
 
+@pytest.mark.parametrize(("shown", "waiting"), [(True, 1), (False, 2)])
+def test_a_time_wait_goes_with_its_namespace(shown: bool, waiting: int) -> None:
+    """The newest snapshot lacks it, though nobody reads that namespace any more; what ended since then is there. Where
+    snapshots have none at all, their lack says nothing."""
+    tracker = Tracker(keep_closed=10, history_bytes=1 << 20)
+    ends = ((7, 2), (2, 1), (1, 4), (4, 11), (11, 7))
+    tracker.look_at((2, 2))
+    tracker.fold(frame(1, moves(*ends, cookie=2, netns=2), shows_time_wait=shown))
+    assert tracker.view().states[wire.TIME_WAIT] == 1
+    newer = moves(*ends, cookie=3, netns=2, at=1.5)
+    tracker.fold(frame(2, newer, snapshot=sockets(), begin=1.2, netns=frozenset({1}), shows_time_wait=shown))
+    view = tracker.view()
+    assert view.states[wire.TIME_WAIT] == (view.connections["state"] == wire.TIME_WAIT).sum() == waiting
+    assert view.focus is not None
+    assert (view.focus.row["state"] == wire.TIME_WAIT) == (not shown)
+
+
 def test_losses_are_said_by_kind_and_once() -> None:
     """The tallies are cumulative; a step says what is new."""
     tracker = Tracker()
