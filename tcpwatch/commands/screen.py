@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tcpwatch.filter import Filter
+    from tcpwatch.text.shown import Kind
     from tcpwatch.tracker.view import View
     from tcpwatch.tui.app import Companion
 
@@ -74,10 +75,10 @@ def _wanted(options: Namespace) -> dict[str, Any]:
     return {"theme": options.theme, "seconds": options.duration, "export": _export}
 
 
-def _export(view: "View", shown: "np.ndarray", expression: str) -> str:
-    from tcpwatch.text import export  # with the contract of records: not before somebody writes some
+def _export(view: "View", kind: "Kind", which: "np.ndarray") -> str:
+    from tcpwatch.text.export import export  # with the contract of records: not before somebody writes some
 
-    return export.connections(view, shown, expression)
+    return export(view, kind, which)
 
 
 def tracker(options: Namespace) -> Tracker:

@@ -1,31 +1,28 @@
-"""Writes what a screen shows to a file: snapshot records as JSON lines. Knows nothing of the screen."""
+"""Writes what a screen shows to a new file, as JSON lines. What these say is not its matter, nor how a screen looks."""
 
 import os
 import time
 
 import numpy as np
 
-from tcpwatch import rows
 from tcpwatch.errors import TcpwatchError
-from tcpwatch.frame import Frame, Snapshot
-from tcpwatch.records import contract
-from tcpwatch.records.jsonl import JsonLines
-from tcpwatch.tracker.step import Step
+from tcpwatch.text.shown import Kind, lines
 from tcpwatch.tracker.view import View
 
 
-def connections(view: View, shown: np.ndarray, expression: str, directory: str = ".") -> str:
-    """Write the connections `shown` (indices into view.connections, in that order) to a new file in `directory`.
-    Returns what to tell the user. Raises TcpwatchError where it cannot be written; nothing half-written stays."""
-    picked = view.connections[shown]
-    present = picked[picked["snap"] >= 0]
-    left_out = len(picked) - len(present)
-    if not len(present):
-        return "nothing to write: what is shown has no socket any more"
+def export(view: View, kind: Kind, which: np.ndarray, directory: str = ".") -> str:
+    """Write `which` of the view's connections, events, ports or findings (indices, in that order) to a new file in
+    `directory`. Returns what to tell the user. Raises TcpwatchError where it cannot be written; nothing half-written
+    stays."""
+    text = lines(view, kind, which)
+    count = text.count(b"\n")
+    if not count:
+        return f"nothing to write: {'what is shown has no socket any more' if len(which) else 'nothing is shown'}"
     path = _fresh(os.path.join(directory, time.strftime("tcpwatch-%Y%m%d-%H%M%S")))
-    _write(path, JsonLines().lines(contract.sockets(_step(view, present), slice(None))))
-    said = f"{len(present)} written to {path.removeprefix('./')}"
-    return f"{said}; {left_out} without a socket left out" if left_out else said
+    _write(path, text)
+    left_out = len(which) - count
+    said = f"{count:,} {'line' if count == 1 else 'lines'} written to {path.removeprefix('./')}"
+    return f"{said}; {left_out:,} without a socket left out" if left_out else said
 
 
 def _fresh(stem: str) -> str:
@@ -34,19 +31,7 @@ def _fresh(stem: str) -> str:
     return next((name for name in names if not os.path.lexists(name)), f"{stem}.jsonl")
 
 
-def _step(view: View, present: np.ndarray) -> Step:
-    """The chosen sockets as a snapshot of their own, with the view in the tracker's place."""
-    now_ns = view.time_ns - view.host.realtime_offset_ns
-    sockets = view.snapshot.sockets[present["snap"]] if view.snapshot is not None else np.empty(0)
-    table = present.copy()
-    table["snap"] = np.arange(len(table))
-    table["opened_ns"][table["opened_ns"] != 0] -= np.uint64(view.host.realtime_offset_ns)  # as the tracker has it
-    frame = Frame(now_ns, now_ns, view.host, snapshot=Snapshot(now_ns, now_ns, sockets, frozenset()))
-    nobody, none = np.empty(0, rows.ROW), np.empty(0, np.int32)
-    return Step(frame, none, table, nobody, none, view.cgroups, view.namespaces, view.processes)
-
-
-def _write(path: str, text: memoryview) -> None:
+def _write(path: str, text: bytes) -> None:
     """A file of our own, readable by nobody else; the one who called sudo gets it. What cannot be written whole is not
     left behind."""
     try:

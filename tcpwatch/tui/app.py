@@ -22,13 +22,14 @@ from tcpwatch.tui.desk import Desk
 from tcpwatch.tui.feed import Feed, Recorder
 from tcpwatch.tui.palette import DARK, LIGHT, SIXTEEN_DARK, SIXTEEN_LIGHT, Palette, default_theme
 from tcpwatch.tui.place import Place
+from tcpwatch.tui.sheet import Kind
 from tcpwatch.tui.status import MESSAGE_SECONDS
 
 if TYPE_CHECKING:
     from tcpwatch.filter import Filter
     from tcpwatch.replay.player import Player
 
-Export = Callable[[View, np.ndarray, str], str]
+Export = Callable[[View, Kind, np.ndarray], str]
 Companion = Callable[[Callable[[str], object]], None]
 
 
@@ -50,7 +51,7 @@ class Announcement(Message):
 class TcpwatchApp(App[None]):
     """feed: where views come from. expression: the filter to begin with; raises FilterError where it has a fault.
     loader: which way the probes came in. theme: dark, light, or a name of Textual's; raises UsageError where there is
-    none of that name. export: (view, indices into its connections, expression) -> what to tell the user. recorder:
+    none of that name. export: (view, which of its lists, indices into that) -> what to tell the user. recorder:
     of what the feed brings. player: the feed, where it plays a recording. companion: called once the screen is there,
     with a function that tells the user something, on any thread. seconds: how long it runs; None: until the user
     quits."""

@@ -122,6 +122,7 @@ def _number(name: str, title: str, width: int, priority: int, field: str, unit: 
 
 CONNECTIONS = Sheet(
     noun="connections",
+    kind="connections",
     sort="state",
     columns=(
         Column("state", "STATE", 11, "left", 0, cells.state, cells.state_keys),

@@ -105,11 +105,11 @@ class Desk(Place):
         self.tell("closed connections are shown, marked ×" if self.app.with_closed else "closed connections are hidden")
 
     def action_export(self) -> None:
-        shown = self.page.table.shown if isinstance(self.page, TablePage) else None
-        if shown is None or shown.rows is not shown.view.connections:
-            self.tell("export is not available here", "warn")
+        page = self.page
+        if isinstance(page, TablePage) and (shown := page.table.shown) is not None:
+            self.write_down(shown.view, page.sheet.kind, shown.order)
         else:
-            self.write_down(shown.view, shown.order)
+            self.tell("nothing to write: nothing is shown", "warn")
 
     def action_filter(self) -> None:
         self.bar.open(self.app.expression)

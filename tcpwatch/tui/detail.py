@@ -69,7 +69,7 @@ class Detail(Place):
         if view is None or at is None:
             self.tell("not exported: this connection is not there now", "warn")
         else:
-            self.write_down(view, np.array([at]))
+            self.write_down(view, "connections", np.array([at]))
 
     def action_back(self) -> None:
         self.app.look_away()

@@ -28,7 +28,7 @@ _KEYS = (
     ("Space", "pause: the picture stands still, nothing is missed meanwhile"),
     ("Tab  1-9", "the other views, from details too"),
     ("r", "start or stop recording into a file here: ● REC with its time and size; quitting ends it well"),
-    ("e", "write the connections shown, in details that one, to a file, as JSON lines"),
+    ("e", "write what is shown, in details that connection, to a new file here, as JSON lines"),
     ("Ctrl-P", "commands: themes, light and dark"),
     ("?  q", "this page / quit"),
 )
@@ -81,7 +81,7 @@ _COLUMNS = (
 _SIGNS = (
     ("•  ×", "changed within two seconds / closed"),
     ("◆ ▲ ● ✕ ○", "state change / retransmit / congestion state / reset, drop by a listener / SYN cookie"),
-    ("!", "runs out within a minute / what breaks, or is broken already"),
+    ("!", "in trouble, open or closed: see its verdict / runs out within a minute / breaks, or is broken"),
     ("–", "unknown; never a zero"),
 )
 

@@ -161,6 +161,7 @@ def _measure(name: str, title: str, width: int, priority: int, field: str, unit:
 
 EVENTS = Sheet(
     noun="events",
+    kind="events",
     sort="time",
     columns=(
         Column("time", "TIME", 12, "left", 0, _when, _when_keys, descending=True),

@@ -108,6 +108,7 @@ def _key(rows: np.ndarray, i: int) -> Key | None:
 
 FINDINGS = Sheet(
     noun="findings",
+    kind="findings",
     sort="harm",
     columns=(
         Column("harm", "HARM", 6, "left", 0, _harm, _by_rank),

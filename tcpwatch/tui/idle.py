@@ -125,6 +125,7 @@ def _belongs(view: View, rows: np.ndarray, with_closed: bool) -> np.ndarray:
 
 IDLE = Sheet(
     noun="idle",
+    kind="connections",
     sort="breaks",
     columns=(
         Column("remote", "REMOTE", 21, "left", 0, cells.endpoint("r"), cells.endpoint_keys("r"), widest=40),

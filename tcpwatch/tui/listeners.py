@@ -119,6 +119,7 @@ _LOCAL = Column("local", "LISTENING ON", 20, "left", 0, cells.endpoint("l"), cel
 
 LISTENERS = Sheet(
     noun="listeners",
+    kind="connections",
     sort="hint",
     columns=(
         _LOCAL,

@@ -17,6 +17,7 @@ from tcpwatch.tracker.view import View
 from tcpwatch.tui import transport
 from tcpwatch.tui.columns import Role
 from tcpwatch.tui.lines import Line, strip
+from tcpwatch.tui.sheet import Kind
 from tcpwatch.tui.status import MESSAGE_SECONDS, Status
 
 if TYPE_CHECKING:
@@ -85,13 +86,13 @@ class Place(Screen[None]):
             self.app.tell(f"not recorded: {error}", "bad")
         self.app.desk.pulse.refresh()
 
-    def write_down(self, view: View, which: np.ndarray) -> None:
-        """which: indices into the view's connections."""
+    def write_down(self, view: View, kind: Kind, which: np.ndarray) -> None:
+        """which: indices into the view's list of that kind."""
         if self.app.export is None:
             self.tell("export is not available here", "warn")
             return
         try:
-            self.tell(self.app.export(view, which, self.app.expression))
+            self.tell(self.app.export(view, kind, which))
         except (TcpwatchError, OSError) as error:
             self.tell(f"not exported: {error}", "bad")
 

@@ -113,6 +113,7 @@ def _signed(value: float) -> str:
 
 PORTS = Sheet(
     noun="destinations",
+    kind="ports",
     sort="lasts",
     columns=(
         Column("to", "CONNECTIONS TO", 21, "left", 0, cells.endpoint("r"), cells.endpoint_keys("r"), widest=46),

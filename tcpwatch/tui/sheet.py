@@ -3,7 +3,7 @@ no object per row, no terminal."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -13,15 +13,19 @@ from tcpwatch.tui.columns import Cell, Column
 if TYPE_CHECKING:
     from tcpwatch.filter import Filter  # its grammar is loaded when the first filter is, not before the first screen
 
+Kind = Literal["connections", "events", "ports", "findings"]  # the view's list of that name
+
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One table. rows: the view's lines in the shape filters understand (rows.CONNECTION). belongs: which of them are
-    this table's at all; its argument says whether closed ones are. name, place: a line's lasting name, and the line
-    that bears a name now (None: gone). key: the connection behind a line. sign: the mark in front of it, and how bright
-    the line is. follows: it is a stream, whose newest line is of interest."""
+    """One table. kind: which of the view's lists it is of. rows: a line for each of that list, in the shape filters
+    understand (rows.CONNECTION). belongs: which of them are this table's at all; its argument says whether closed ones
+    are. name, place: a line's lasting name, and the line that bears a name now (None: gone). key: the connection behind
+    a line. sign: the mark in front of it, and how bright the line is. follows: it is a stream, whose newest line is of
+    interest."""
 
     noun: str
+    kind: Kind
     columns: tuple[Column, ...]
     sort: str
     rows: Callable[[View], np.ndarray]

@@ -181,6 +181,9 @@ def menagerie(room: Namespace, talk: Talk) -> Iterator[Namespace]:
         yield room
 
 
+PASSING = ("SYN_RECV", "TIME_WAIT", "FIN_WAIT2")  # of themselves, in a minute
+
+
 def left_out() -> set[str]:
     """States that only small sockets are in here, which tcpwatch leaves out where no program can make their cookies."""
     kernel = Btf.of_kernel()
@@ -198,7 +201,12 @@ def test_every_state(menagerie: Namespace) -> None:
     for state in left_out():
         wanted[state] = 0
         before, after = ({key: line for key, line in seen.items() if line.state != state} for seen in (before, after))
-    assert {state: states.count(state) for state in wanted} == wanted
+    found = {state: states.count(state) for state in wanted}
+    for state in PASSING:  # a slow machine takes so long to look that some are over: those that ss still sees are not
+        least = sum(line.state == state for line in after.values())
+        assert least <= found[state] <= wanted[state], (state, found)
+        wanted[state] = found[state]
+    assert found == wanted
     check_sockets(before, rows, after)
     check_numbers(before, rows, after)
     listeners = {row["lport"]: (row["recv_queue"], row["send_queue"]) for row in rows.values() if not row["rport"]}

@@ -16,6 +16,7 @@ from tcpwatch.tracker.view import View
 from tcpwatch.tui.app import TcpwatchApp
 from tcpwatch.tui.detail import Detail
 from tcpwatch.tui.lines import Lines
+from tcpwatch.tui.sheet import Kind
 from tests.yardstick import slowness
 
 from . import picture
@@ -390,10 +391,10 @@ class _Exporting(TcpwatchApp):
         super().__init__(feed, expression, loader=loader, theme=theme, export=self._out, recorder=self)
         self.on = False
 
-    def _out(self, view: View, chosen: np.ndarray, expression: str) -> str:
-        if not len(chosen):
-            raise BadInput("nothing to write")
-        return f"wrote {len(chosen)} of {len(view.connections)} where {expression}"
+    def _out(self, view: View, kind: Kind, which: np.ndarray) -> str:
+        if not len(which):
+            raise BadInput("no such place")
+        return f"wrote {len(which)} of {len(getattr(view, kind))} {kind}"
 
     def toggle(self) -> str:
         self.on = not self.on
@@ -407,20 +408,23 @@ class _Exporting(TcpwatchApp):
 
 
 async def test_e_exports_what_is_shown() -> None:
-    """The view, the lines in their order, the filter; the answer is shown, and so is a refusal."""
+    """Of whatever view it is, no more than the filter picks; the answer is shown, and so is a refusal."""
     async with hand(ROWS, "state established", app=_Exporting) as h:
         await h.press("e")
-        assert f"wrote {len(h.order())} of 997 where state established" in h.text()
+        assert f"wrote {len(h.order())} of 997 connections" in h.text()
+        assert 0 < len(h.order()) < 997
+        await h.press("6", "e")
+        assert f"wrote {len(h.order())} of 200 events" in h.text()
         await h.next(ROWS[:0])
         await h.press("e")
-        assert "not exported: nothing to write" in h.text()
+        assert "not exported: no such place" in h.text()
 
 
 async def test_e_in_the_details_exports_that_connection() -> None:
     """It alone, wherever it stands in the view; and where it is not any more, that is said."""
     async with hand(ROWS, "state established", app=_Exporting) as h:
         await h.press("enter", "e")
-        assert "wrote 1 of 997 where state established" in h.text()
+        assert "wrote 1 of 997 connections" in h.text()
         await h.next(ROWS[:0])
         await h.press("e")
         assert "not exported: this connection is not there now" in h.text()

@@ -12,7 +12,8 @@ from tcpwatch import rows as shapes
 from tcpwatch import wire
 from tcpwatch.filter import parse
 from tcpwatch.tui import cells
-from tcpwatch.tui.connections import CONNECTIONS, place
+from tcpwatch.tui.connections import CONNECTIONS, place, sign
+from tcpwatch.tui.guide import page
 from tcpwatch.tui.happenings import EVENTS, as_connections
 from tcpwatch.tui.listeners import LISTENERS
 from tcpwatch.tui.sheet import Sheet, Wish, show
@@ -99,6 +100,16 @@ def test_closed_connections_are_hidden_until_asked_for() -> None:
     view = picture.view(rows)
     hidden, asked = (show(CONNECTIONS, view, Wish("age", False, closed)) for closed in (False, True))
     assert (len(hidden.order), hidden.total, len(asked.order)) == (19, 19, 23)
+
+
+def test_the_help_tells_how_closed_connections_are_marked() -> None:
+    """One that ended well, and one that ended in trouble: each sign stands at the key that shows them."""
+    rows = picture.connections(2)
+    rows["state"], rows["flags"], rows["verdict"] = wire.CLOSE, shapes.CLOSED, [0, CODES.index("refused")]
+    signs = {sign(picture.view(rows), rows, i)[0] for i in range(2)}
+    (said,) = [line for line in page((), 200) if line and line[0][0].split() == ["t"]]
+    assert signs == {"×", "!"}
+    assert all(f" {one}" in said[1][0] for one in signs)
 
 
 def test_a_filter_narrows_what_is_shown_and_not_the_total() -> None:
