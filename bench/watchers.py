@@ -44,6 +44,11 @@ def hooks_alone() -> Watcher:
     return Watcher("tcpwatch: hooks and ring alone", (sys.executable, "-m", "bench.drain"), b"watching")
 
 
+def hooks_of_nothing(image: Path) -> Watcher:
+    """What the kernel takes for calling programs at all, whatever they do."""
+    return Watcher("hooks that do nothing", (sys.executable, "-m", "bench.nothing", str(image)), b"watching")
+
+
 def libbpf_tool(name: str) -> Watcher:
     return Watcher(f"libbpf-tools {name}", libbpf_command(name))
 

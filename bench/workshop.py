@@ -27,13 +27,21 @@ class Workshop:
         return str(self._program("crowd"))
 
     def feed(self) -> Path:
-        """The BPF object that fills a ring, compiled as tcpwatch's own is."""
-        target = self.into / "feed.o"
+        """The BPF object that fills a ring."""
+        return self._object("feed")
+
+    def nothing(self) -> Path:
+        """The BPF object whose programs do nothing."""
+        return self._object("nothing")
+
+    def _object(self, name: str) -> Path:
+        """Compiled as tcpwatch's own is."""
+        target = self.into / f"{name}.o"
         if not target.exists():
             flags = runpy.run_path(str(ROOT / "bpf" / "build.py"))["FLAGS"]
             order = "bpfel" if sys.byteorder == "little" else "bpfeb"
             place = ["-I", str(ROOT / "bpf"), "-target", order]
-            _run(find("clang"), *flags, *place, "-c", str(HERE / "feed.bpf.c"), "-o", str(target))
+            _run(find("clang"), *flags, *place, "-c", str(HERE / f"{name}.bpf.c"), "-o", str(target))
         return target
 
     def _program(self, name: str) -> Path:
