@@ -98,8 +98,8 @@ def _probe(probe: Probe) -> Finding:
     reason = ": ".join(filter(None, (probe.reason, probe.without)))
     cure = privileges.cure(privileges.NEEDED) if probe.refused else ""
     if probe.refused and probe.kind in FUNCTIONS:
-        # whoever may load the others and not these has a kernel that allows it to nobody
-        reason = f"{probe.reason}: this kernel lets nobody hook its functions"
+        # whoever may load the others and not these has, as a rule, a kernel that allows it to nobody
+        reason = f"{probe.reason}: this kernel likely lets nobody hook its functions"
         cure = f"a kernel that does (fentry, fexit); until then {probe.without}"
     return Finding("probe", f"{probe.kind}/{probe.name}", status, probe.purpose, reason, cure)
 

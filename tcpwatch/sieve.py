@@ -12,6 +12,7 @@ from tcpwatch.filter import FIELDS, Filter, Names
 from tcpwatch.frame import Frame, Host, Process, Snapshot
 from tcpwatch.source import Source
 
+_LONGEST_NS = 5_000_000_000  # by then a SYN was sent again, or a snapshot made: unless that was lost
 _LASTING = ("laddr", "lport", "raddr", "rport", "family", "netns")
 
 
@@ -22,9 +23,10 @@ class Sieve:
     def __init__(self, wanted: Filter) -> None:
         changing = wanted.fields.difference(_LASTING)
         if changing:
-            named = dict.fromkeys(field.name for field in FIELDS if changing.issuperset(field.columns))
+            named = {field.columns: field.name for field in reversed(FIELDS) if changing.issuperset(field.columns)}
+            said = ", ".join(reversed(named.values()))
             raise UsageError(
-                f"a connection is kept or left out for its whole life, in which this may change: {', '.join(named)}",
+                f"a connection is kept or left out for its whole life, in which this may change: {said}",
                 "keep by src, dst, addr, sport, dport, port, family or netns, and filter what was kept by the rest",
             )
         self.delivered = np.zeros(len(wire.KINDS), np.int64)
@@ -33,7 +35,10 @@ class Sieve:
         self._host: tuple[Host, Host] | None = None
         self._arrived = np.zeros(len(wire.KINDS), np.int64)
         self._held = np.empty(0, wire.EVENT)
-        self._cookies = np.empty(0, np.uint64)  # of the last snapshot's sockets that were kept, and of events since
+        # Cookies that were kept: those of the last snapshot, and of the events since the one before, as owners may be
+        # asked for later than a snapshot was made. `_recent`: of the events since the last one
+        self._cookies: list[np.ndarray] = []
+        self._recent: list[np.ndarray] = []
         self._processes: dict[int, Process] = {}  # described, and nothing of theirs kept yet
 
     def keep(self, frame: Frame) -> Frame:
@@ -41,17 +46,15 @@ class Sieve:
         stays, as nobody knows whose they were."""
         self._names |= dict(frame.namespaces)
         self._arrived += _by_kind(frame.events)
-        snapshot, cookies = self._snapshot(frame.snapshot), self._cookies
-        events = self._events(frame)
+        snapshot, events = self._snapshot(frame.snapshot), self._events(frame)
         self.delivered += _by_kind(events)
-        if snapshot is not None:
-            cookies = snapshot.sockets["cookie"]
-        self._cookies = wire.distinct(np.concatenate([cookies, events["cookie"]]))
+        self._note_cookies(frame, snapshot, events)
         owners = frame.owners
         if owners is not None:
-            owners = owners[np.isin(owners["cookie"], self._cookies)]
+            owners = owners[np.isin(owners["cookie"], np.concatenate([np.empty(0, np.uint64), *self._cookies]))]
         tally = frame.tally.copy()
-        tally["seen"] = (tally["seen"].astype(np.int64) - (self._arrived - self.delivered)).astype(tally["seen"].dtype)
+        seen = tally["seen"].astype(np.int64) - (self._arrived - self.delivered)
+        tally["seen"] = np.maximum(seen, 0).astype(tally["seen"].dtype)
         return replace(
             frame,
             host=self._told(frame.host),
@@ -74,15 +77,25 @@ class Sieve:
             return None
         return replace(snapshot, sockets=snapshot.sockets[self._mask(snapshot.sockets)])
 
+    def _note_cookies(self, frame: Frame, snapshot: Snapshot | None, events: np.ndarray) -> None:
+        if not any(probe.name == "task_file" and probe.attached for probe in frame.probes):
+            return  # nobody says whose they are: then there may be no snapshot either, after which they are forgotten
+        if snapshot is not None:
+            self._cookies, self._recent = [*self._recent, snapshot.sockets["cookie"]], []
+        if len(events):
+            self._cookies.append(events["cookie"].copy())
+            self._recent.append(self._cookies[-1])
+
     def _events(self, frame: Frame) -> np.ndarray:
         """Those to keep. connect() tells of itself before it has chosen a port: where the port counts, such an event
-        waits for the first record of its socket that has it."""
+        waits for the first record of its socket that has it, or for the socket's end, or a while."""
         events = wire.joined([self._held, frame.events]) if len(self._held) else frame.events
         lport = events["lport"]
         waits = np.zeros(len(events), bool)
         if "lport" in self._wanted.fields and not lport.all():
-            lport = _filled(events, frame.snapshot)
-            waits = (lport == 0) & (events["cookie"] != 0) & ~np.bool_(frame.final)
+            lport, known = _filled(events, frame.snapshot)
+            waits = ~known & (events["cookie"] != 0) & ~np.bool_(frame.final)
+            waits &= events["time_ns"].astype(np.int64) + _LONGEST_NS > frame.end_ns
         self._held = events[waits]
         kept: np.ndarray = events[self._mask({name: events[name] for name in _LASTING} | {"lport": lport}) & ~waits]
         return kept
@@ -121,16 +134,20 @@ def _by_kind(events: np.ndarray) -> np.ndarray:
     return np.bincount(events["kind"], minlength=len(wire.KINDS))
 
 
-def _filled(events: np.ndarray, snapshot: Snapshot | None) -> np.ndarray:
-    """(events,) their local ports; 0 as that of the next record of the socket that has one, which a snapshot comes last
-    for, or 0 still where there is none."""
+def _filled(events: np.ndarray, snapshot: Snapshot | None) -> tuple[np.ndarray, np.ndarray]:
+    """(events,) their local ports, and (events,) bool: whether that is the last word. For 0 the port of the socket's
+    next record that has one, of which a snapshot's is the last; a socket that closed without one will get none."""
     parts = [events] if snapshot is None else [events, snapshot.sockets]
     cookies, ports = (np.concatenate([part[name] for part in parts]) for name in ("cookie", "lport"))
+    tells = ports != 0
+    tells[: len(events)] |= (events["kind"] == wire.STATE) & (events["new_state"] == wire.CLOSE)
     order = np.argsort(cookies, kind="stable")
-    cookies, ports = cookies[order], ports[order]
-    last = len(order) - 1
-    places = np.where(ports != 0, np.arange(len(order)), last)
-    following = np.minimum.accumulate(places[::-1])[::-1]
-    filled = np.empty(len(order), ports.dtype)
-    filled[order] = np.where(cookies[following] == cookies, ports[following], 0)
-    return filled[: len(events)]
+    places = np.where(tells[order], np.arange(len(order)), len(order) - 1)
+    following = order[
+        np.minimum.accumulate(places[::-1])[::-1]
+    ]  # by place in the order: the next that tells, or the last
+    known, filled = np.empty(len(order), bool), np.empty(len(order), ports.dtype)
+    # cookie 0 is no socket: what follows is somebody else's
+    known[order] = (cookies[following] == cookies[order]) & (cookies[order] != 0) & tells[following]
+    filled[order] = ports[following]
+    return np.where(known, filled, ports)[: len(events)], known[: len(events)]

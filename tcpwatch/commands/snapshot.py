@@ -62,7 +62,7 @@ def _live(options: Namespace, ending: Ending, wanted: "Filter | None") -> int:
 
 def _recorded(source: "RecordedSource", options: Namespace, wanted: "Filter | None") -> int:
     """The last snapshot up to the moment; without one, the last of all."""
-    recording = cast("Recording", source.recording)
+    recording, progress = cast("Recording", source.recording), Progress()
     try:
         until_ns = recording.end_ns if options.at is None else _moment(recording, options.at)
         segment, shown = _last_snapshot(recording, until_ns)
@@ -70,7 +70,7 @@ def _recorded(source: "RecordedSource", options: Namespace, wanted: "Filter | No
             say(_age(shown, until_ns, recording.host.realtime_offset_ns))
         # Which connection it is, since when, and at which end: only what precedes tells. The bare text shows none of it
         bare = options.format == "text" and wanted is None
-        tracker, progress = Tracker(), Progress()
+        tracker = Tracker()
         writer = _writer(options, sys.stdout.buffer, wanted)
         for frame in recording.frames(segment) if bare else source.frames():
             step = tracker.fold(frame)
@@ -81,7 +81,10 @@ def _recorded(source: "RecordedSource", options: Namespace, wanted: "Filter | No
             if not bare and progress.due():
                 share = (frame.end_ns - recording.begin_ns) / max(1, shown.begin_ns - recording.begin_ns)
                 progress.show(f"{min(share, 1):.0%} of what precedes it is read")
+        else:
+            progress.say("ended before that moment was reached: nothing is shown")
     finally:
+        progress.clear()
         source.close()
     return sources.admit_gaps(source, options.netns)
 

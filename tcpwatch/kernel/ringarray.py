@@ -23,10 +23,16 @@ class RingArray:
             os.close(pattern)
         self._size = size
         self._rings = [-1] * count
-        self._errors: list[OSError] = []
-        self._threads = [threading.Thread(target=self._make, args=(place,), name="ring") for place in range(count)]
-        for thread in self._threads:
-            thread.start()
+        self._errors: list[Exception] = []
+        self._threads: list[threading.Thread] = []
+        for place in range(count):
+            thread = threading.Thread(target=self._make, args=(place,), name="ring")
+            try:
+                thread.start()
+            except RuntimeError:  # no room for another thread (pids.max): one after the other, then
+                self._make(place)
+            else:
+                self._threads.append(thread)
 
     def take(self) -> list[int]:
         """The rings' descriptors, which are the caller's from now on. Raises OSError where one could not be made."""
@@ -48,7 +54,7 @@ class RingArray:
         try:
             self._rings[place] = libbpf.make_ring(self._size)
             libbpf.put(self.descriptor, place, self._rings[place])
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - raised again by take(), where somebody can hear it
             self._errors.append(error)
 
     def _wait(self) -> None:

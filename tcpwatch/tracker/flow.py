@@ -90,7 +90,8 @@ def _of_busy(sockets: dict[str, np.ndarray]) -> np.ndarray:
     full = (sockets["options"] & wire.CWND_LIMITED != 0) | recovers
     # Where nothing else sets it, the kernel keeps it above what a window per round trip makes (tcp_update_pacing_rate)
     window = sockets["cwnd"].astype(np.float64) * sockets["mss"] * 1e6
-    slow = sockets["pacing_rate"] * sockets["srtt_us"].astype(np.float64) < window
+    paced = sockets["pacing_rate"] * sockets["srtt_us"].astype(np.float64)
+    slow = (paced > 0) & (paced < window)
     lazy = sockets["options"] & wire.APP_LIMITED != 0
     reasons = [(unsent == 0) & ~recovers, shut, full, slow, lazy]
     return np.select(reasons, [_APPLICATION, _RECEIVER, _PATH, _PACING, _APPLICATION], np.uint8(0)).astype(np.uint8)

@@ -140,7 +140,8 @@ def _fill(view: np.ndarray, rows: np.ndarray, tracker: Tracker, frame: Frame) ->
 
 def _waited(rows: np.ndarray, tracker: Tracker, frame: Frame) -> np.ndarray:
     """(n,) bool: what an ended connection left behind, in TIME_WAIT or FIN_WAIT2, is over: the newest snapshot lacks
-    it, so it is gone, or its namespace is. What is shown of a moment rests on no earlier snapshot."""
+    it, so it is gone, or its namespace is, or nobody may look into that. What is shown of a moment rests on no earlier
+    snapshot."""
     over: np.ndarray = (rows["flags"] & CLOSED != 0) & np.isin(rows["state"], _WAITING) & (rows["snap"] < 0)
     if tracker.snapshot is None or not frame.shows_time_wait:
         return np.zeros_like(over)

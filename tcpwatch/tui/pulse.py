@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 WIDE = 110
 _RATIO_SECONDS = 10
+_LONGEST = 40  # of a filter that a recording was kept by
 _SHORT = {"Connections": "Conns", "Listeners": "Listen"}  # where it is narrow
 
 _STATES: tuple[tuple[str, tuple[int, ...], Role], ...] = (
@@ -101,6 +102,10 @@ class Alert(Widget):
         await self.app.desk.open_page(0)
 
 
+def _short(said: str) -> str:
+    return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 1]}…"
+
+
 def _identity(app: "TcpwatchApp", width: int) -> list[Cell]:
     """What is watched; the least important words go when it is narrow."""
     parts = [(rank, cell) for rank, cell in _words(app, app.view) if cell[0]]
@@ -127,7 +132,7 @@ def _words(app: "TcpwatchApp", view: View | None) -> list[tuple[int, Cell]]:
             (f"{'▲' if missing else '✓'} {attached}/{len(view.probes)} probes", "warn" if missing else "good"),
         ),
         (4, ("replay", "info") if app.player else (f"up {units.uptime(view.time_ns - view.started_ns)}", "dim")),
-        (2, (f"only {words.clean(view.host.kept)}" if view.host.kept else "", "warn")),
+        (2, (f"only {_short(words.clean(view.host.kept))}" if view.host.kept else "", "warn")),
         *signs,
     ]
 

@@ -1,5 +1,6 @@
 """Is it said of real flows what holds them back?"""
 
+import time
 from collections import Counter
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from tcpwatch import wire
 from tcpwatch.kernel.programs import Knobs
 from tcpwatch.kernel.source import KernelSource, Pace
+from tcpwatch.scenarios.namespace import DEADLINE_S
 from tcpwatch.scenarios.stage import Stage, Wire
 from tcpwatch.tracker import flow
 
@@ -45,7 +47,7 @@ def test_what_holds_a_flow_back(
             stage.client.kill()
             stage.server.kill()
     assert said.most_common(1)[0][0] == expected, said
-    assert expected == "path" or said["path"] < 0.05 * LOOKS, said
+    assert expected == "path" or said["path"] < 0.2 * LOOKS, said
 
 
 def _looks(netns: int) -> Counter[str]:
@@ -53,7 +55,9 @@ def _looks(netns: int) -> Counter[str]:
     said: Counter[str] = Counter()
     source = KernelSource(4 << 20, Knobs(want_netns=netns), Pace(tick=0.005, snapshot=0.01, share=1.0))
     try:
+        give_up = time.monotonic() + DEADLINE_S
         for frame in source.frames():
+            assert time.monotonic() < give_up, said
             sockets = frame.snapshot.sockets if frame.snapshot else np.empty(0, wire.SOCKET)
             said.update(flow.limiter(each) for each in sockets[sockets["bytes_acked"] > _SETTLED])
             if said.total() >= LOOKS:

@@ -18,7 +18,7 @@ from tests.kernels.children import Trouble, pause
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tcpwatch" / "kernels"
 PAUSES_S = (10.0, 30.0, 60.0)  # before the archive is asked again
-GIVE_UP_S = 900.0
+GIVE_UP_S = 400.0
 _ROOM_BYTES = 1e9  # a kernel with its headers, as it is unpacked
 _INSTALLED = re.compile(r"linux-(image|modules|binary)-\d\S*")
 _COMMON = re.compile(r"linux-headers-\d\S*-common")

@@ -36,8 +36,9 @@ fetch(SOURCE, Fetch(cache=Path(sys.argv[1]), archive=Archive(sys.argv[2], "trust
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[tuple[Shelf, Fetch, list[str]]]:
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Shelf, Fetch, list[str]]]:
     """(the archive, how to fetch from it, what is said)"""
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}:/usr/sbin:/sbin")  # depmod; not on everybody's in Debian
     said: list[str] = []
     with opened(tmp_path / "shelf") as (shelf, archive):
         yield shelf, Fetch(said.append, cache=tmp_path / "cache", archive=archive, pauses_s=(0, 0)), said
@@ -198,10 +199,11 @@ def test_a_lock_that_is_never_given_back_is_named(
     old_lists(how)
     shelf.faults["InRelease"] = ["silent"] * 99
     slow = threading.Thread(target=lambda: fetch(SOURCE, how))
-    monkeypatch.setattr(apt, "PATIENCE_S", 5.0)
+    monkeypatch.setattr(apt, "PATIENCE_S", 20.0)
     shelf.asked.clear()
     slow.start()
     while not shelf.asked["InRelease"]:
+        assert slow.is_alive()
         time.sleep(0.01)
     monkeypatch.setattr("tests.kernels.archive.GIVE_UP_S", 0.5)
     with pytest.raises(Trouble, match="another run has been fetching"):

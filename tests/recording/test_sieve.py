@@ -15,17 +15,21 @@ from .story import HOST
 
 PORTS = (0, 443, 8080)
 WANTED = 443
-# (cookie, local port): events of a frame, and the sockets of its snapshot, if it has one
-RECORD = st.tuples(st.integers(0, 3), st.sampled_from(PORTS))
+# (cookie, local port, whether it closes): events of a frame; and the sockets of its snapshot, if it has one
+RECORD = st.tuples(st.integers(0, 3), st.sampled_from(PORTS), st.booleans())
 SOCKET = st.tuples(st.integers(1, 3), st.sampled_from(PORTS[1:]))
-Told = tuple[list[tuple[int, int]], list[tuple[int, int]] | None]
+Told = tuple[list[tuple[int, int, bool]], list[tuple[int, int]] | None]
 STORY = st.lists(st.tuples(st.lists(RECORD, max_size=6), st.none() | st.lists(SOCKET, max_size=3)), max_size=7)
 
 
-def filled(dtype: np.dtype[np.void], records: Sequence[tuple[int, int]]) -> np.ndarray:
+def filled(
+    dtype: np.dtype[np.void], records: Sequence[tuple[int, int, bool]] | Sequence[tuple[int, int]]
+) -> np.ndarray:
     made = np.zeros(len(records), dtype)
-    for row, (cookie, port) in zip(made, records):
+    for row, (cookie, port, *closes) in zip(made, records):
         row["cookie"], row["lport"] = cookie, port
+        if any(closes):
+            row["new_state"] = wire.CLOSE
     return made
 
 
@@ -43,20 +47,25 @@ def frames(story: list[Told]) -> Iterator[Frame]:
 
 
 def judged(story: list[Told]) -> list[int]:
-    """The numbers of the events that should be kept: by the port of the socket's next record that has one."""
+    """The numbers of the events that should be kept: by the port of the socket's next record that has one, unless it
+    closes before."""
     line = [
-        (cookie, port, kind)
+        one
         for records, sockets in story
-        for kind, part in (("event", records), ("socket", sockets or []))
-        for cookie, port in part
+        for one in (
+            *(("event", cookie, port, closes) for cookie, port, closes in records),
+            *(("socket", cookie, port, False) for cookie, port in sockets or []),
+        )
     ]
     kept, number = [], -1
-    for place, (cookie, port, kind) in enumerate(line):
+    for place, (kind, cookie, port, closes) in enumerate(line):
         if kind == "socket":
             continue
         number += 1
-        later = [its for one, its, _ in line[place + 1 :] if one == cookie and its] if cookie else []
-        if (port or (later or [0])[0]) == WANTED:
+        later = [(its, over) for _, one, its, over in line[place + 1 :] if one == cookie and (its or over)]
+        if not port and not closes and cookie and later:
+            port = later[0][0]
+        if port == WANTED:
             kept.append(number)
     return kept
 

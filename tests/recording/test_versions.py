@@ -59,7 +59,7 @@ def summary(frames: list[Frame], fields: Mapping[str, Iterable[str]]) -> Words:
         {
             "times": [frame.begin_ns, frame.end_ns, frame.ring_fill],
             "marks": [frame.final, frame.shows_time_wait],
-            "host": asdict(frame.host),
+            "host": {name: value for name, value in asdict(frame.host).items() if value or name != "kept"},  # since
             "processes": [asdict(one) for one in frame.processes],
             "probes": [asdict(one) for one in frame.probes],
             "names": [frame.cgroups, frame.namespaces, frame.settings],

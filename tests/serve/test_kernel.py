@@ -107,9 +107,11 @@ def test_only_what_is_kept(room: Namespace) -> None:
                 found = values(asked(running), "tcpwatch_connections_closed_total")
                 return sum(number for its, number in found.items() if labels.items() <= dict(its).items())
 
-            until(lambda: closed() == 2 * CONNECTIONS)
-            assert closed(port=str(talk.port)) == 2 * CONNECTIONS
-            again.note_skipped(skipped(running.process.pid))
+            try:
+                until(lambda: closed() == 2 * CONNECTIONS)
+                assert closed(port=str(talk.port)) == 2 * CONNECTIONS
+            finally:
+                again.note_skipped(skipped(running.process.pid))
             assert running.end() == 0
     said = re.search(r"(\d+) events seen, (\d+) delivered, (\d+) lost", "\n".join(running.said))
     assert said, running.said
