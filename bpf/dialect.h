@@ -137,7 +137,7 @@ static u64 (*make_cookie)(void *sk) = (void *)BPF_FUNC_get_socket_cookie;
 /* from uapi, fixed for ever */
 enum { FAMILY_INET = 2, FAMILY_INET6 = 10, PROTOCOL_TCP = 6 };
 #ifndef ENOBUFS
-enum { ENOBUFS = 105 };
+enum { EAGAIN = 11, EBUSY = 16, ENOBUFS = 105 };
 #endif
 enum { CA_RECOVERY = 3, CA_LOSS = 4 }; /* enum tcp_ca_state */
 /* The kernel's TCP states (include/net/tcp_states.h) */

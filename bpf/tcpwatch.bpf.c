@@ -82,8 +82,13 @@ TRACEPOINT(tcp_retransmit_skb)
 {
 	struct sock *sk = ARG(struct sock *, 0);
 	struct sk_buff *skb = ARG(struct sk_buff *, 1);
-	struct tw_event *e = socket_event(sk, TW_RETRANSMIT);
+	struct tw_event *e;
 
+	/* Nothing was sent, and RetransSegs does not count it: the segment waits in a queue of this machine still, or the
+	 * window is shut (__tcp_retransmit_skb()) */
+	if (retransmit_has_error && (ARG(int, 2) == -EBUSY || ARG(int, 2) == -EAGAIN))
+		return 0;
+	e = socket_event(sk, TW_RETRANSMIT);
 	if (!e)
 		return 0;
 	e->count = segments_of(skb);
