@@ -5,14 +5,17 @@ import ctypes
 import errno
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tcpwatch import words
 from tcpwatch.errors import NotPermitted, UsageError
 
 ALL = 0
+Found = TypeVar("Found")
 
 _CLONE_NEWNET = 0x40000000
 _NS_GET_NSTYPE = 0xB703
@@ -104,8 +107,38 @@ def entered(place: Place) -> Iterator[None]:
         os.close(home)
 
 
+def apart(call: Callable[[], Found]) -> Found:
+    """What `call` gives back, from a thread of its own if this is the main one. For whoever enters namespaces: a
+    process is taken to live where its main thread does, and whoever takes a namespace away ends those that live there
+    (`ip netns pids`)."""
+    if threading.current_thread() is not threading.main_thread():
+        return call()
+    found: list[Found] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(call())
+        except BaseException as error:  # noqa: BLE001 - it is the caller's
+            raised.append(error)
+
+    thread = threading.Thread(target=run, name="apart", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # no room for another thread (pids.max)
+        return call()
+    thread.join()
+    if raised:
+        raise raised[0]
+    return found[0]
+
+
 def refused(places: Iterable[Place]) -> dict[int, str]:
     """Those of them that we may not enter, by inode number, with the reason."""
+    return apart(lambda: _refused(places))
+
+
+def _refused(places: Iterable[Place]) -> dict[int, str]:
     found = {}
     for place in places:
         try:

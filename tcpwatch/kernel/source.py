@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -170,9 +171,14 @@ class KernelSource:
 
     def _snapshot(self) -> Snapshot | None:
         link = self.programs.link("each_tcp")
-        begin, begin_cpu = time.monotonic(), time.thread_time()
+        begin = time.monotonic()
         if link is None or not self._snapshot_timer.due(begin):
             return None
+        return namespaces.apart(partial(self._sockets, link, begin))
+
+    def _sockets(self, link: int, begin: float) -> Snapshot | None:
+        """Of all namespaces, entering one after the other."""
+        begin_cpu = time.thread_time()
         self._look_for_namespaces(begin)
         begin_ns = time.monotonic_ns()
         parts, counts, seen = [], [], set()

@@ -1,7 +1,11 @@
 """Are the connections of different network namespaces kept apart?"""
 
+import os
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import islice
 
 import pytest
@@ -99,3 +103,40 @@ def test_the_counters_of_a_namespace_are_read_before_its_first_socket(room: Name
         source.close()
     assert len(snapshot.sockets) == 0
     assert snapshot.counts["netns"].tolist() == [room.inode]
+
+
+def test_the_main_thread_stays_at_home(rooms: tuple[Namespace, Namespace]) -> None:
+    """Whoever takes a namespace away ends those who live there, which is where their main threads are (`ip netns
+    pids`): it enters none, while snapshots show the sockets of all."""
+    with Actor(rooms[0], b"tw-client") as client, Actor(rooms[1], b"tw-server") as server:
+        ports = [one.do("listen", address="127.0.0.1") for one in (client, server)]
+        command = [sys.executable, "-c", _LOOKS_OFTEN, *map(str, ports)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            assert process.stdout.readline() == "begun\n"
+            seen = Counter[str]()
+            while process.poll() is None:
+                with suppress(OSError):  # it has ended meanwhile
+                    seen[os.readlink(f"/proc/{process.pid}/ns/net")] += 1
+            assert process.stdout.read() == "done\n"
+    assert process.returncode == 0
+    assert set(seen) == {os.readlink("/proc/self/ns/net")}, seen
+
+
+# On the main thread; until both listeners were seen in many snapshots
+_LOOKS_OFTEN = """
+import sys
+from tcpwatch.kernel.programs import Knobs
+from tcpwatch.kernel.source import KernelSource, Pace
+
+source = KernelSource(1 << 20, Knobs(), Pace(tick=0.01, snapshot=0.01, share=1.0))
+snapshots = 0
+print("begun", flush=True)
+for frame in source.frames():
+    if frame.snapshot is not None and set(map(int, sys.argv[1:])) <= set(frame.snapshot.sockets["lport"].tolist()):
+        snapshots += 1
+    if snapshots == 83:
+        source.stop()
+source.close()
+print("done", flush=True)
+"""

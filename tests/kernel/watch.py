@@ -118,7 +118,8 @@ class Watch:
                 break
             time.sleep(0.02)  # not at each record: `done` may look at all of them
         assert not self.garbage, self.garbage
-        assert came, f"waited {what}; {len(self.records)} came\n{self.narration}" + "\n".join(
+        ended = f", and it ended with {code}" if (code := self.process.poll()) is not None else ""
+        assert came, f"waited {what}; {len(self.records)} came{ended}\n{self.narration}" + "\n".join(
             map(str, self.records[:99])
         )
 
