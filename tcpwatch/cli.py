@@ -29,9 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout is None:
             raise UsageError("stdout is closed: there is nowhere to write to", "redirect it to /dev/null instead")
         options = parse(sys.argv[1:] if argv is None else argv)
-        expression = _expression(options)
+        parts = _parts(options)
+        expression = _joined(parts)
         with loading():
-            wanted = _filter(options, expression)
+            wanted = _filter(options, parts, expression)
             from tcpwatch.commands import find
 
             run = find(options.command)
@@ -71,10 +72,12 @@ def _explained(error: FilterError, options: Namespace) -> TcpwatchError:
     )
 
 
-def _expression(options: Namespace) -> str:
-    parts = [*options.filter, " ".join(options.words), _place(options)]
-    given = [part for part in parts if part]
-    return given[0] if len(given) == 1 else " and ".join(f"( {part} )" for part in given)
+def _parts(options: Namespace) -> list[str]:
+    return [part for part in (*options.filter, " ".join(options.words), _place(options)) if part]
+
+
+def _joined(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else " and ".join(f"( {part} )" for part in parts)
 
 
 def _place(options: Namespace) -> str:
@@ -86,12 +89,16 @@ def _place(options: Namespace) -> str:
     return f"netns = {options.netns}"
 
 
-def _filter(options: Namespace, expression: str) -> "Filter | None":
+def _filter(options: Namespace, parts: list[str], expression: str) -> "Filter | None":
+    """parts: what `expression` joins; each must be a filter by itself, and its fault is shown in it alone."""
     if not expression:
         return None
     from tcpwatch.filter import parse as compiled
 
     try:
+        if len(parts) > 1:
+            for part in parts:
+                compiled(part)
         wanted = compiled(expression)
     except FilterError as error:
         raise _explained(error, options) from error

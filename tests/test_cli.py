@@ -46,7 +46,7 @@ def test_the_command_may_stand_anywhere_and_live_is_the_default(
     """As users of ss and git write it."""
     options = flags.parse(given)
     assert options.command == command
-    assert cli._expression(options) == expression
+    assert cli._joined(cli._parts(options)) == expression
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,14 @@ def test_a_wrong_filter_shows_the_fault() -> None:
     assert done.returncode == 2
     assert lines[2].index("^") == lines[1].index("fast")
     assert lines[2].count("^") == len("fast")
+
+
+@pytest.mark.parametrize("wrong", ["rtt >", "dport = 443 ) or ( dport = 80"])
+def test_of_several_filters_the_wrong_one_is_shown(wrong: str) -> None:
+    """By itself, and not as part of what joins them: each is a whole one."""
+    done = run("events", "-f", "state established", "-f", wrong)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[1].strip() == wrong
 
 
 def test_a_word_that_is_no_command_is_taken_for_a_filter() -> None:
