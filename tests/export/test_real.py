@@ -22,8 +22,8 @@ from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace
 from tcpwatch.scenarios.show import check
 from tcpwatch.scenarios.talk import CONNECTIONS, Talk
 from tcpwatch.tracker.tracker import Tracker
+from tests import again
 
-PLAYS = 3  # at the most
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -64,45 +64,41 @@ class Recorder(threading.Thread):
         with self._changed:
             assert self._changed.wait_for(lambda: wanted(self), DEADLINE_S), (self.lives, self.seen)
 
-    def end(self) -> int:
-        """How many events the kernel hid."""
+    def end(self) -> None:
         self._source.stop()
         self.join()
-        return self._source.programs.interrupted
+        again.note_skipped(self._source.programs.interrupted)
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Talk, int, int, Ask]]:
-    """What was talked, by whom (pids), and the tables. Once more where the kernel hid an event of it."""
-    for left in reversed(range(PLAYS)):
-        directory = tmp_path_factory.mktemp("real")
-        with Namespace() as room, Actor(room, b"tw-client") as client, Actor(room, b"tw-server") as server:
-            recorder = Recorder(room, directory / "session")
-            recorder.start()
-            fault: AssertionError | None = None
-            try:
-                talk = Talk(client, server)
-                talk.open()
-                talk.exchange()
-                recorder.until(lambda one: one.seen >= 2 * CONNECTIONS)
-                talk.hang_up(client)
-                recorder.until(lambda one: one.lives >= 2 * CONNECTIONS)
-            except AssertionError as error:
-                fault = error
-            finally:
-                missed = recorder.end()
-            pids = client.pid, server.pid
-        if fault is not None and not (missed and left):
-            raise fault
-        if not missed:
-            break
+    """What was talked, by whom (pids), and the tables."""
+    (talk, client, server), directory = again.undisturbed(
+        lambda: recorded(tmp_path_factory.mktemp("real")), again.PLAYS
+    )
     source = open_recording(directory / "session")
     export(source, "parquet", str(directory))
     source.close()
     with duckdb.connect() as base:
         for table in ("events", "lives", "samples"):
             base.execute(f"CREATE VIEW {table} AS FROM '{directory}/{table}.parquet'")
-        yield talk, *pids, lambda sql: base.execute(sql).fetchall()
+        yield talk, client, server, lambda sql: base.execute(sql).fetchall()
+
+
+def recorded(directory: Path) -> tuple[tuple[Talk, int, int], Path]:
+    with Namespace() as room, Actor(room, b"tw-client") as client, Actor(room, b"tw-server") as server:
+        recorder = Recorder(room, directory / "session")
+        recorder.start()
+        try:
+            talk = Talk(client, server)
+            talk.open()
+            talk.exchange()
+            recorder.until(lambda one: one.seen >= 2 * CONNECTIONS)
+            talk.hang_up(client)
+            recorder.until(lambda one: one.lives >= 2 * CONNECTIONS)
+        finally:
+            recorder.end()
+        return (talk, client.pid, server.pid), directory
 
 
 def test_the_lives_are_those_that_were_lived(told: tuple[Talk, int, int, Ask]) -> None:

@@ -22,6 +22,7 @@ from tcpwatch.source import Source
 from tcpwatch.tracker.tracker import Tracker
 from tcpwatch.tracker.view import View
 from tcpwatch.verdicts import CODES
+from tests.kernel import unheard
 from tests.kernel.watch import Record, Watch
 from tests.kernel.witness import counters, skipped
 
@@ -35,14 +36,15 @@ POOLED = 2 * (6 * loads.POOL + 3 * loads.POOL)  # both ends, over both wires and
 
 @dataclass
 class Day:
-    """lives: of both namespaces. missed: calls of our programs that the kernel left out, see `skipped`. rose: what the
-    namespaces' counters count, from the first packet. ailing: for each view and
-    each live connection with a standing verdict, what tcpwatch says of it. live: live connections by view. ended: the
-    verdicts of ended ones that the views showed. findings: what the views found wrong with the machine."""
+    """lives: of both namespaces. missed: calls of our programs that the kernel left out (`skipped`). unheard: those of
+    which tcpwatch cannot know. rose: what the namespaces' counters count, from the first packet. ailing: for each view
+    and each live connection with a standing verdict, what tcpwatch says of it. live: live connections by view. ended:
+    the verdicts of ended ones that the views showed. findings: what the views found wrong with the machine."""
 
     lives: list[Record] = field(default_factory=list)
     narration: str = ""
     missed: int = 0
+    unheard: int = 0
     rose: Counter[str] = field(default_factory=Counter)
     ailing: list[str] = field(default_factory=list)
     live: list[int] = field(default_factory=list)
@@ -56,14 +58,16 @@ def live_through() -> Day:
         join(near, far)
         at_hand = far.address
         mine = (near.inode, far.inode)
+        before = unheard.count()
         with Cable(near, far, DELAY_S), Watch("life", f"netns = {mine[0]} or netns = {mine[1]}") as watch:
             with looking(day, mine):
                 _work(near, far, at_hand, far.address, day)
             day.rose = Counter(counters(near)) + Counter(counters(far))
-            day.missed = skipped(watch.process.pid)
+            day.missed, day.unheard = skipped(watch.process.pid), unheard.count() - before
             # what nobody saw the end of is told a minute later, at the soonest
-            watch.until(day.rose["TcpActiveOpens"] + day.rose["TcpPassiveOpens"] - day.missed)
+            watch.until(day.rose["TcpActiveOpens"] + day.rose["TcpPassiveOpens"] - day.missed - day.unheard)
             day.lives = watch.finish()
+            day.unheard = unheard.count() - before
         day.narration = watch.narration
     return day
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -21,11 +21,12 @@ from tcpwatch.scenarios.actor import Actor
 from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace, join
 from tcpwatch.scenarios.talk import CONNECTIONS, Talk
 from tcpwatch.tracker.tracker import Tracker
+from tests import again
 from tests.kernel.witness import counters, ss
 
 TOOLS = ("ip", "ss", "nft", "sysctl")
 UNUSED = 9  # nobody on this machine should listen there: such a port is no service
-PLAYS = 3  # at the most: the kernel may hide an event of a play, and says so
+pytestmark = pytest.mark.played_again
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,10 +59,7 @@ class Counted:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._session.stop()
-
-    @property
-    def missed(self) -> int:
-        return self._source.programs.interrupted
+        again.note_skipped(self._source.programs.interrupted)
 
     def finish(self) -> Picture:
         """The last picture: it lacks nothing."""
@@ -99,16 +97,10 @@ def value(picture: Picture, name: str, **labels: str) -> float:
     return float(np.nansum(family.numbers[np.array(chosen, bool)])) if family.values else 0.0
 
 
-def played(play: Callable[[Counted], None]) -> None:
-    """As often as the kernel hid something of it, PLAYS times at most."""
-    for turn in range(PLAYS):
-        with Counted() as counted:
-            try:
-                play(counted)
-                return
-            except AssertionError:
-                if not counted.missed or turn == PLAYS - 1:
-                    raise
+@pytest.fixture
+def counted() -> Iterator[Counted]:
+    with Counted() as counting:
+        yield counting
 
 
 def known(counted: Counted, *actors: Actor) -> None:
@@ -120,12 +112,8 @@ def known(counted: Counted, *actors: Actor) -> None:
     assert {values[0] for values in seen.family("kernel_active_opens").values} >= set(rooms)
 
 
-def test_twenty_three_conversations_are_counted_exactly() -> None:
+def test_twenty_three_conversations_are_counted_exactly(counted: Counted) -> None:
     """By both ends' services: opened, closed, bytes, segments, states; and as /proc/net/netstat has it."""
-    played(_converse)
-
-
-def _converse(counted: Counted) -> None:
     with Namespace() as left, Namespace() as right:
         join(left, right)
         with Actor(left, b"tw-client") as client, Actor(right, b"tw-server") as server:
@@ -156,9 +144,9 @@ def _converse(counted: Counted) -> None:
         assert value(final, "connections_opened", **one) == CONNECTIONS
         assert value(final, "connections_opened", netns=room.name) == CONNECTIONS
         assert value(final, "connections_closed", **one, verdict="clean") == CONNECTIONS
-        again = rose[end]["TcpRetransSegs"]
-        assert value(final, "retransmits", **one) == again
-        assert value(final, "sent_bytes", **one) == sum(sent) or again
+        repeated = rose[end]["TcpRetransSegs"]
+        assert value(final, "retransmits", **one) == repeated
+        assert value(final, "sent_bytes", **one) == sum(sent) or repeated
         assert value(final, "received_bytes", **one) == sum(received)
         for name in ("connection_duration_seconds", "retransmit_ratio"):
             assert value(final, name, **one) == CONNECTIONS
@@ -205,12 +193,8 @@ def _rises(picture: Picture, base: Picture, room: Namespace) -> dict[str, float]
     return {name: value(picture, name, netns=room.name) - value(base, name, netns=room.name) for name in KERNEL}
 
 
-def test_twenty_three_refused_calls_are_counted_exactly() -> None:
+def test_twenty_three_refused_calls_are_counted_exactly(counted: Counted) -> None:
     """As resets received by the caller, as calls that were refused, and as resets that the other end sent."""
-    played(_refuse)
-
-
-def _refuse(counted: Counted) -> None:
     with Namespace() as left, Namespace() as right:
         join(left, right)
         with Actor(left, b"tw-client") as client, Actor(right, b"tw-server") as server:
@@ -241,13 +225,9 @@ sys.stdin.read()
 """
 
 
-def test_a_namespace_that_comes_later_is_counted_from_its_beginning() -> None:
+def test_a_namespace_that_comes_later_is_counted_from_its_beginning(counted: Counted) -> None:
     """Its first connections, too: they were there before its counters were first read. One of three must come between
     two looks: where a look falls into its beginning, nobody can tell, and nothing of that is counted."""
-    played(_newcomers)
-
-
-def _newcomers(counted: Counted) -> None:
     found = [_newcomer(counted) for _ in range(3)]
     assert [CONNECTIONS] * 2 in found, found
     assert all(each <= CONNECTIONS for one in found for each in one), found

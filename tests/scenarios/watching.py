@@ -18,6 +18,7 @@ from tcpwatch.text.writer import Writer
 from tcpwatch.tracker.step import Step
 from tcpwatch.tracker.tracker import Tracker
 from tcpwatch.verdicts import CODES
+from tests.kernel import unheard
 from tests.kernel.watch import Record
 from tests.kernel.witness import skipped
 
@@ -61,7 +62,7 @@ class Watching:
         """Events that the kernel kept from the hooks, as they interrupted one. A timer's softirq may end all of a
         play's connections at once, so it can be all of them, and whoever watches can only say that they vanished. Of
         this very moment, which a frame learns of only later."""
-        return skipped(os.getpid())
+        return skipped(os.getpid()) + unheard.count()
 
     def until_seen(self, stage: Stage, expected: Verdicts) -> Verdicts:
         """The verdicts of the stage's connections under judgement, as soon as they are those, or else at last."""

@@ -25,7 +25,6 @@ from .test_command import DEMO, asked
 
 UID = 20_000 + os.getpid() % 40_000  # nobody's; the machine counts the threads of each user
 NOBODY = ("setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all")
-PLAYS = 3  # at the most
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -41,21 +40,9 @@ def room() -> Iterator[Namespace]:
         yield inside
 
 
-def test_connections() -> None:
-    """Opened, live and closed: exactly so many, at both ends. Once more where the kernel hid an event of it."""
-    for play in range(PLAYS):
-        missed: list[int] = []
-        try:
-            with Namespace() as room:
-                _converse(room, missed)
-            return
-        except AssertionError:
-            if not any(missed) or play == PLAYS - 1:
-                raise
-
-
-def _converse(room: Namespace, missed: list[int]) -> None:
-    """missed: is told how many."""
+@pytest.mark.played_again
+def test_connections(room: Namespace) -> None:
+    """Opened, live and closed: exactly so many, at both ends."""
     with (
         Running("--netns", room.name) as running,
         Actor(room, b"tw-client") as client,
@@ -78,7 +65,7 @@ def _converse(room: Namespace, missed: list[int]) -> None:
             talk.hang_up(talk.client)
             have("tcpwatch_connections_closed_total")
         finally:
-            missed.append(skipped(running.process.pid))
+            again.note_skipped(skipped(running.process.pid))
         text = asked(running)
         assert values(text, "tcpwatch_build_info").popitem()[0][1] == ("loader", "core")
         assert 0 <= value(text, "tcpwatch_view_age_seconds") < DEADLINE_S
