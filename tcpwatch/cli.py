@@ -58,7 +58,10 @@ def _discard_output() -> None:
 
 
 def _explained(error: FilterError, options: Namespace) -> TcpwatchError:
-    """A word that begins no filter may have been meant as a command."""
+    """A word that begins no filter may have been meant as a command; one that is missing was taken by --redact."""
+    if (taken := getattr(options, "redact", "")) and taken != "-" and not os.path.exists(taken):
+        cure = f"{taken!r} was taken for the KEYFILE of --redact: write the filter before it"
+        return FilterError(error.what, error.expression, error.column, error.length, cure)
     if options.command != "live" or not options.words or error.column > len(options.words[0]):
         return error
     word = options.words[0]

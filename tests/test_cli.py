@@ -110,6 +110,16 @@ def test_a_word_that_is_no_command_is_taken_for_a_filter() -> None:
     assert "did you mean tcpwatch events?" in done.stderr
 
 
+@pytest.mark.parametrize("rest", [("dst", "10.0.0.1"), ("dst 10.0.0.1",), ("nosuch", "dst", "10.0.0.1")])
+def test_a_filter_that_the_option_before_it_took(rest: tuple[str, ...], tmp_path: Path) -> None:
+    """`record --redact dst 10.0.0.1`: a KEYFILE may follow that option, and would have been meant."""
+    done = run("record", "-o", str(tmp_path / "file"), "--redact", *rest)
+    assert done.returncode == 2
+    assert "KEYFILE" in done.stderr
+    assert done.stderr.splitlines()[-1].strip().endswith("before it")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_moment_before_the_end_is_no_option() -> None:
     """`--at -1m`, as the manual writes it."""
     assert flags.parse(("snapshot", "--from", "f.tcpw", "--at", "-1m")).at == "-1m"

@@ -40,7 +40,10 @@ def _stored(path: str) -> bytes:
         with open(path, "rb") as file:
             secret = file.read(_MOST_BYTES + 1)
     except OSError as error:
-        raise UsageError(f"the key cannot be read from {path}: {error.strerror}") from error
+        raise UsageError(
+            f"the key cannot be read from {path}: {error.strerror}",
+            "what follows --redact is its KEYFILE; a filter goes before it",
+        ) from error
     if len(secret) > _MOST_BYTES:
         raise UsageError(f"{path} is no key: it is longer than {_MOST_BYTES} bytes")
     return secret.rstrip(b"\r\n")
