@@ -18,6 +18,7 @@ from tcpwatch.scenarios.stage import ENDS, End, Happened, Stage
 from tests.dashboards import trouble
 from tests.dashboards.daemons import Exporter, Prometheus, free_port, until
 from tests.dashboards.stock import PROMETHEUS
+from tests.kernel import unheard
 from tests.kernel.witness import counters
 from tests.scenarios.standstill import Standstill
 
@@ -170,7 +171,7 @@ class Watched:
 
     def _lost(self) -> float:
         found = self.prometheus.now(f'sum(tcpwatch_events_lost_total{{instance="{LIVE}"}})')
-        return sum(lost for _, lost in found)
+        return sum(lost for _, lost in found) + unheard.count()
 
 
 def hasty(directory: Path) -> list[Path]:
