@@ -86,7 +86,8 @@ def sign(view: View, rows: np.ndarray, i: int) -> Cell:
 
 
 def name(view: View, rows: np.ndarray, i: int) -> Hashable:
-    return key(rows, i)
+    """A socket that was connected before is several lines."""
+    return int(rows["netns"][i]), int(rows["cookie"][i]), int(rows["turn"][i])
 
 
 def key(rows: np.ndarray, i: int) -> Key | None:
@@ -94,10 +95,13 @@ def key(rows: np.ndarray, i: int) -> Key | None:
 
 
 def place(view: View, rows: np.ndarray, name: Hashable) -> int | None:
-    """Where the connection with that key is in the rows."""
+    """Where the connection with that name or key is in the rows; of a socket's, by its key, the newest."""
     if not isinstance(name, tuple):
         return None
-    found = np.flatnonzero((rows["cookie"] == np.uint64(name[1])) & (rows["netns"] == name[0]))
+    netns, cookie, *turn = name
+    found = np.flatnonzero((rows["cookie"] == np.uint64(cookie)) & (rows["netns"] == netns))
+    turns = rows["turn"][found]
+    found = found[turns == (turn[0] if turn else max(turns, default=0))]
     return int(found[0]) if len(found) else None
 
 
