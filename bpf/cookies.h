@@ -6,8 +6,6 @@
 #ifndef TCPWATCH_COOKIES_H
 #define TCPWATCH_COOKIES_H
 
-#ifndef WITHOUT_BTF
-
 #define SYNACK_COOKIE 2      /* enum tcp_synack_type: TCP_SYNACK_COOKIE */
 #define COOKIE_AGE_S 120     /* TCP_SYNCOOKIE_VALID: how long after an overflow cookies are taken back */
 #define TCP_FLAG_ACK 0x10
@@ -97,7 +95,5 @@ ALWAYS_INLINE void cookie_checked(struct sock *listener, struct sk_buff *skb, st
 	}
 	segment_event(skb, netns, cookie, ST_LISTEN, kind, 0, 0);
 }
-
-#endif
 
 #endif

@@ -11,7 +11,7 @@
  *
  * Under bcc the structs come from the kernel's BTF (the loader writes them above this text; the verifier knows pointers to
  * them, and they are dereferenced as under libbpf), or, WITHOUT_BTF, from the kernel's headers: then pointers are mere
- * numbers, everything is read by a call, and there are no iterators.
+ * numbers, everything is read by a call, functions are hooked by kprobes, and there are no iterators.
  */
 #ifndef TCPWATCH_DIALECT_H
 #define TCPWATCH_DIALECT_H
@@ -34,6 +34,11 @@
 #define MAP_PERCPU_ARRAY(name, value_type, entries) MAP_(6, name, sizeof(value_type), entries)
 #define MAP_ARRAY(name, value_type, entries) MAP_(2, name, sizeof(value_type), entries)
 #define MAP_SOCKETS(name, most) MAP_(9, name, sizeof(u64), makes_cookies ? 1 : most) /* forgets whom it has not seen for long */
+#ifdef WITHOUT_BTF
+#define MAP_CALLS(name, most) MAP_(9, name, sizeof(struct tw_call), most)
+#else
+#define MAP_CALLS(name, most)
+#endif
 #define MAP(name)               ((void *)bpf_pseudo_fd(1, number_of_##name))
 #define IN_SECTION(name)
 #define HAS(part, member)       HAS_##member
@@ -60,6 +65,7 @@
 /* Left with one entry where it is not needed (loaders/core.py) */
 #define MAP_SOCKETS(name, most) \
 	struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, most); __type(key, u64); __type(value, u64); } name SEC(".maps");
+#define MAP_CALLS(name, most)   /* a program at a function's end is given what the function was given */
 #define MAP(name)               (&name)
 #define IN_SECTION(name)        SEC(name)
 #define HAS(part, member)       bpf_core_field_exists((part).member)
@@ -78,9 +84,10 @@
 
 #ifndef WITHOUT_BTF
 
-/* What a function was given, and that with what it gave back: where the kernel lets programs hook functions */
+/* What a function was given, and that with what it gave back, which is the argument after its last one (count: how many
+ * it takes): where the kernel lets programs hook functions */
 #define FUNCTION(name)          IN_SECTION("fentry/" #name) int on_##name(u64 *ctx)
-#define FUNCTION_END(name)      IN_SECTION("fexit/" #name) int after_##name(u64 *ctx)
+#define FUNCTION_END(name, count) IN_SECTION("fexit/" #name) int after_##name(u64 *ctx)
 #define ITERATOR(kind)          IN_SECTION("iter/" #kind) int each_##kind(struct bpf_iter__##kind *ctx)
 /* BTF-typed pointers are dereferenced directly: the verifier has checked them, a fault reads as zero */
 #define READ(lvalue)            (lvalue)
@@ -120,6 +127,56 @@ static u64 (*make_cookie)(void *sk) = (void *)BPF_FUNC_get_socket_cookie;
 #endif
 
 #else
+
+/* A kprobe's program gets the registers. At a function's end they no longer hold what it was given, so that is kept from
+ * its beginning on, by where its stack begins and which function it is: unique while it runs, on whatever stack and
+ * however deep (one that ends by jumping to another lends it its place, hence the function). An end that the kernel
+ * missed leaves an entry that the next call from that place replaces, or that is forgotten when others need the room. */
+#define MOST_ARGUMENTS 5 /* that all CPUs' conventions have registers for */
+struct tw_call { u64 given[MOST_ARGUMENTS]; };
+/* Where the stack begins, seen from behind the function's end: x86's `ret` has taken the return address off it, which
+ * the kernel's trampoline makes up for in regs->sp (trampoline_handler(), since 5.18 arch_rethook_trampoline_callback());
+ * other CPUs have it in a register and return with the stack they were called with. */
+#if defined(__x86_64__)
+#define RETURN_POPS 8
+#else
+#define RETURN_POPS 0
+#endif
+/* The upper byte of a kernel's address tells nothing */
+#define CALL_KEY(name, stack)   ((u64)(stack) << 8 | (number_of_call_##name & 255))
+#define GIVEN(regs) \
+	{ PT_REGS_PARM1(regs), PT_REGS_PARM2(regs), PT_REGS_PARM3(regs), PT_REGS_PARM4(regs), PT_REGS_PARM5(regs) }
+#define FUNCTION(name)                                                                            \
+	ALWAYS_INLINE int body_of_##name(u64 *ctx);                                               \
+	int on_##name(struct pt_regs *regs)                                                       \
+	{                                                                                         \
+		u64 given[MOST_ARGUMENTS] = GIVEN(regs);                                          \
+		return body_of_##name(given);                                                     \
+	}                                                                                         \
+	ALWAYS_INLINE int body_of_##name(u64 *ctx)
+#define FUNCTION_END(name, count)                                                                 \
+	enum { number_of_call_##name = __COUNTER__ };                                             \
+	ALWAYS_INLINE int body_of_##name(u64 *ctx);                                               \
+	int enter_##name(struct pt_regs *regs)                                                    \
+	{                                                                                         \
+		struct tw_call call = { GIVEN(regs) };                                            \
+		u64 key = CALL_KEY(name, PT_REGS_SP(regs));                                       \
+		bpf_map_update_elem(MAP(calls), &key, &call, BPF_ANY);                            \
+		return 0;                                                                         \
+	}                                                                                         \
+	int after_##name(struct pt_regs *regs)                                                    \
+	{                                                                                         \
+		u64 key = CALL_KEY(name, PT_REGS_SP(regs) - RETURN_POPS), all[MOST_ARGUMENTS + 1]; \
+		struct tw_call *call = bpf_map_lookup_elem(MAP(calls), &key);                     \
+		_Static_assert(count <= MOST_ARGUMENTS, "no register for it");                    \
+		if (!call)                                                                        \
+			return 0;                                                                 \
+		__builtin_memcpy(all, call->given, sizeof(call->given));                          \
+		bpf_map_delete_elem(MAP(calls), &key);                                            \
+		all[count] = PT_REGS_RC(regs);                                                    \
+		return body_of_##name(all);                                                       \
+	}                                                                                         \
+	ALWAYS_INLINE int body_of_##name(u64 *ctx)
 
 #undef READ
 #define READ(lvalue)            PEEK(lvalue)

@@ -31,7 +31,8 @@ KNOB(u8, retransmit_has_error, 0)   /* tcp_retransmit_skb(sk, skb, err)         
  * reserve_event(), never reset. clock: written by the socket iterator. last_closed: what a process closed last on
  * this CPU, for the destroy hook that follows at once. numbers: where no cookies can be made, what a socket is known
  * by; inserted by number_of(), deleted at the socket's end. cookies_told: how much was
- * told of listeners lately, by enough_told(). */
+ * told of listeners lately, by enough_told(). calls: without BTF, what functions were given that have not ended;
+ * inserted at their beginning, deleted at their end, both by FUNCTION_END. */
 struct tw_allowance { u64 window, told; };
 enum { COOKIE_SLOTS = 128 };
 MAP_RINGS(rings, 8)
@@ -40,6 +41,7 @@ MAP_PERCPU_ARRAY(last_closed, u64, 1)
 MAP_PERCPU_ARRAY(cookies_told, struct tw_allowance, COOKIE_SLOTS)
 MAP_ARRAY(clock, struct tw_clock, 1)
 MAP_SOCKETS(numbers, 65536)
+MAP_CALLS(calls, 2048)
 
 DESCRIBE(struct tw_event, event_record)
 DESCRIBE(struct tw_socket, socket_record)
@@ -178,8 +180,6 @@ TRACEPOINT(tcp_destroy_sock)
 	return 0;
 }
 
-#ifndef WITHOUT_BTF
-
 /* tcp_make_synack(sk, dst, req, foc, synack_type, syn_skb): for each SYN-ACK, repeated ones too */
 FUNCTION(tcp_make_synack)
 {
@@ -189,17 +189,19 @@ FUNCTION(tcp_make_synack)
 }
 
 /* cookie_v4_check(sk, skb): for what comes to a listener and belongs to no half-open connection */
-FUNCTION_END(cookie_v4_check)
+FUNCTION_END(cookie_v4_check, 2)
 {
 	cookie_checked(ARG(struct sock *, 0), ARG(struct sk_buff *, 1), ARG(struct sock *, 2));
 	return 0;
 }
 
-FUNCTION_END(cookie_v6_check)
+FUNCTION_END(cookie_v6_check, 2)
 {
 	cookie_checked(ARG(struct sock *, 0), ARG(struct sk_buff *, 1), ARG(struct sock *, 2));
 	return 0;
 }
+
+#ifndef WITHOUT_BTF
 
 ITERATOR(tcp)
 {

@@ -3,7 +3,8 @@ loaded."""
 
 from dataclasses import dataclass
 
-FUNCTIONS = ("fentry", "fexit")  # kinds of probes: on the kernel's functions, where the others are on tracepoints
+# kinds of probes: on the kernel's functions, where the others are on tracepoints
+FUNCTIONS = ("fentry", "fexit", "kprobe", "kretprobe")
 
 
 @dataclass(frozen=True, slots=True)

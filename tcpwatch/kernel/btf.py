@@ -77,6 +77,8 @@ class Btf:
         """Whether the kernel has it as such: what was inlined everywhere cannot be hooked."""
         return self._find(name, _FUNC) is not None
 
+    has_helper = has_function
+
     def enum(self, name: str) -> tuple[str, ...]:
         """An enum's names by value, "" in its gaps; () where the kernel lacks it."""
         found = self._find(name, _ENUM)

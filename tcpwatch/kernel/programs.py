@@ -160,7 +160,7 @@ class Programs:
         self._object: Loaded
         chosen = choose(loader)
         try:
-            self.loader, self._tracepoints = chosen.name, chosen.tracepoints
+            self.loader, self._instead = chosen.name, chosen.instead
             self._absent = _absent(chosen)
             self.reset_reasons = tuple(n.removeprefix("SK_RST_REASON_") for n in chosen.kernel.enum("sk_rst_reason"))
             targets = {hook.program: (hook.kind, hook.target) for hook in HOOKS if hook.program not in self._absent}
@@ -278,7 +278,7 @@ class Programs:
             raise KernelLacks(f"state changes cannot be watched: {self._refused.get(ESSENTIAL, 'no tracepoint')}")
 
     def _probe(self, hook: Hook) -> Probe:
-        kind = self._tracepoints if hook.kind == "tp_btf" else hook.kind
+        kind = self._instead.get(hook.kind, hook.kind)
         if hook.program in self._links:
             feature, missed = _PARTLY.get(hook.program, ("", ""))
             return Probe(
@@ -297,7 +297,7 @@ def _absent(loader: Loader) -> dict[str, str]:
         if hook.kind == "tp_btf" and loader.kernel.tracepoint_arguments(hook.target) is None:
             found[hook.program] = "this kernel has no such hook"
         elif hook.kind in FUNCTIONS and not loader.kernel.has_function(hook.target):
-            found[hook.program] = "this kernel has no such function that could be hooked"
+            found[hook.program] = loader.no_functions or "this kernel has no such function that could be hooked"
         elif hook.kind == "iter" and not loader.iterators:
             found[hook.program] = "this kernel does not describe its types (BTF), which iterators take"
     return found
@@ -306,9 +306,9 @@ def _absent(loader: Loader) -> dict[str, str]:
 def _features(kernel: Description) -> dict[str, int]:
     return {
         "jiffies_per_second": round(1 / time.clock_getres(_COARSE)),
-        "makes_cookies": int(kernel.has_function("bpf_get_socket_ptr_cookie")),
-        "finds_sockets": int(kernel.has_function("bpf_sock_from_file")),
-        "knows_task": int(kernel.has_function("bpf_get_current_task_btf")),
+        "makes_cookies": int(kernel.has_helper("bpf_get_socket_ptr_cookie")),
+        "finds_sockets": int(kernel.has_helper("bpf_sock_from_file")),
+        "knows_task": int(kernel.has_helper("bpf_get_current_task_btf")),
         "reset_has_reason": int((kernel.tracepoint_arguments("tcp_send_reset") or 0) >= 3),
         "retransmit_has_error": int((kernel.tracepoint_arguments("tcp_retransmit_skb") or 0) >= 3),
     }

@@ -188,7 +188,7 @@ def left_out() -> set[str]:
     """States that only small sockets are in here, which tcpwatch leaves out where no program can make their cookies."""
     kernel = Btf.of_kernel()
     try:
-        return set() if kernel.has_function("bpf_get_socket_ptr_cookie") else {"SYN_RECV", "TIME_WAIT", "FIN_WAIT2"}
+        return set() if kernel.has_helper("bpf_get_socket_ptr_cookie") else {"SYN_RECV", "TIME_WAIT", "FIN_WAIT2"}
     finally:
         kernel.close()
 

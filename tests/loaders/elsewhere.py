@@ -13,7 +13,19 @@ from tcpwatch.kernel.loaders.compiler import INTERPRETER
 from tcpwatch.kernel.programs import HOOKS
 
 HIDE_BTF = f"mount -t tmpfs none {Path(VMLINUX).parent}"
-_INCLUDED = ("linux/netdevice.h", "linux/sched.h", "linux/skbuff.h", "linux/tcp.h", "net/net_namespace.h", "net/tcp.h")
+_INCLUDED = (
+    "linux/netdevice.h",
+    "linux/sched.h",
+    "linux/skbuff.h",
+    "linux/tcp.h",
+    "net/net_namespace.h",
+    "net/sock_reuseport.h",
+    "net/tcp.h",
+)
+
+
+# Of whichever CPU: those that this kernel has
+_REGISTERS = ("di", "si", "dx", "cx", "r8", "ax", "sp", "regs[31]", "gprs[16]")
 
 
 def in_private_mounts(script: str, **variables: str) -> tuple[str, ...]:
@@ -48,6 +60,7 @@ def plant_headers(tree: Path, release: str = "", lacking: str = "") -> Path:
         (include / name).touch()
     (include / "generated/utsrelease.h").write_text(f'#define UTS_RELEASE "{release or os.uname().release}"\n')
     kernel = Btf.of_kernel()
+    (include / "linux/ptrace.h").write_text(f"#pragma once\n{_registers(kernel)}")
     text = structs.generate(declarations.read((sources() / "kernel_types.h").read_text()), kernel, ())
     (include / "net/sock.h").write_text(
         f"#pragma once\n#define IS_ENABLED(x) 1\n{text}".replace(f" {lacking};", " x_;")
@@ -62,6 +75,12 @@ def plant_headers(tree: Path, release: str = "", lacking: str = "") -> Path:
 def without_btf(tree: Path) -> tuple[str, ...]:
     """A prefix for a kernel that does not describe its types, but has headers."""
     return in_private_mounts(HIDE_BTF, BCC_KERNEL_SOURCE=str(tree))
+
+
+def _registers(kernel: Btf) -> str:
+    parts = [name.partition("[") for name in _REGISTERS]
+    members = [declarations.Member(name, "unsigned long", bracket + rest, 0) for name, bracket, rest in parts]
+    return structs.generate([declarations.Struct("struct pt_regs", tuple(members))], kernel, ())
 
 
 def _event(kernel: Btf, name: str) -> str:

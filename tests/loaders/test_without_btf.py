@@ -62,3 +62,4 @@ def test_bcc_is_chosen_and_snapshots_are_missed(room: Namespace) -> None:
     assert doctor.returncode == 0
     assert "raw_tp/inet_sock_set_state" in doctor.stdout
     assert "BTF" in doctor.stdout
+    assert "kretprobe/cookie_v6_check" in doctor.stdout

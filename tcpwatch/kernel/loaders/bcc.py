@@ -16,7 +16,8 @@ from tcpwatch.kernel.loaders.loaded import Targets
 
 _MAP = "map__"  # dialect.h names so the function that returns a map's shape
 _RINGS = 12  # BPF_MAP_TYPE_ARRAY_OF_MAPS
-_BY_SOCKET = 9  # BPF_MAP_TYPE_LRU_HASH
+_BY_ADDRESS = 9  # BPF_MAP_TYPE_LRU_HASH
+_INSTEAD = {"tp_btf": "raw_tp", "fentry": "kprobe", "fexit": "kretprobe"}  # where there is no BTF
 
 
 class Bcc:
@@ -36,8 +37,9 @@ class Bcc:
         except BaseException:
             self._compiler.close()
             raise
-        self.tracepoints = "tp_btf" if self._btf else "raw_tp"
+        self.instead: Mapping[str, str] = {} if self._btf else _INSTEAD
         self.iterators = self._btf is not None
+        self.no_functions = self.kernel.functions.lacking if isinstance(self.kernel, Headers) else ""
 
     def load(self, programs: Targets, constants: Mapping[str, int], rings: int) -> tuple["Compiled", dict[str, str]]:
         text = (sources() / "tcpwatch.bpf.c").read_text()
@@ -98,7 +100,8 @@ class Compiled:
         self._maps: dict[str, int] = {}
         self._programs: dict[str, int] = {}
         self._links: dict[str, int] = {}
-        self._targets: Targets = {}
+        self._parts: dict[str, tuple[str, ...]] = {}
+        self._targets: dict[str, tuple[str, str]] = {}
         shapes = {name: code for name, code in functions.items() if name.startswith(_MAP)}
         numbers: dict[int, int] = {}
         for name, code in shapes.items():
@@ -109,16 +112,14 @@ class Compiled:
 
     def load(self, targets: Targets) -> dict[str, str]:
         """Load those programs. Why the verifier would not have some; raises where it would not have any."""
-        self._targets = targets
         refusals: dict[str, descriptors.Refused] = {}
-        for program, (kind, target) in targets.items():
-            point = self._btf.attach_point(kind, target) if self._btf else 0
-            if point is None:
-                raise TcpwatchError(f"{program} attaches to {target}, which this kernel does not describe")
+        for program, target in targets.items():
+            parts = {program: target} if self._btf else without_btf(program, *target)
+            self._parts[program] = tuple(parts)
+            self._targets |= parts
             try:
-                self._programs[program] = descriptors.load_program(
-                    program, kind if self._btf else "raw_tp", point, self._code[program], self._terms
-                )
+                for part in parts:
+                    self._programs[part] = self._load(part)
             except descriptors.Refused as refusal:
                 refusals[program] = refusal
         if refusals and not self._programs:
@@ -130,29 +131,49 @@ class Compiled:
         return self._maps[name]
 
     def attach(self, program: str) -> int:
-        kind, target = self._targets[program]
-        self._links[program] = descriptors.attach_program(self._programs[program], kind, None if self._btf else target)
+        try:
+            for part in self._parts[program]:
+                self._links[part] = descriptors.attach_program(self._programs[part], *self._targets[part])
+        except BaseException:
+            self.detach(program)
+            raise
         return self._links[program]
 
     def detach(self, program: str) -> None:
-        os.close(self._links.pop(program))
+        for part in self._parts[program]:
+            if part in self._links:
+                os.close(self._links.pop(part))
 
     def recursion_misses(self, program: str) -> int:
-        return libbpf.recursion_misses(self._programs[program])
+        return sum(libbpf.recursion_misses(self._programs[part]) for part in self._parts[program])
 
     def close(self) -> None:
         for held in (self._links, self._programs, self._maps):
             while held:
                 os.close(held.popitem()[1])
 
+    def _load(self, program: str) -> int:
+        kind, target = self._targets[program]
+        point = self._btf.attach_point(kind, target) if self._btf else 0
+        if point is None:
+            raise TcpwatchError(f"{program} attaches to {target}, which this kernel does not describe")
+        return descriptors.load_program(program, kind, point, self._code[program], self._terms)
+
     def _make(self, name: str, shape: int) -> int:
         kind, size, entries = shape >> 56, shape >> 24 & 0xFFFF, shape & 0xFFFFFF
         try:
-            self._maps[name] = descriptors.make_map(kind, name, 8 if kind == _BY_SOCKET else 4, size, entries, None)
+            self._maps[name] = descriptors.make_map(kind, name, 8 if kind == _BY_ADDRESS else 4, size, entries, None)
         except OSError as error:
             self.close()
             verifier.reject("", error)
         return self._maps[name]
+
+
+def without_btf(program: str, kind: str, target: str) -> dict[str, tuple[str, str]]:
+    """What dialect.h makes of a hook there, in the order in which it is attached: the end of a function takes another
+    program at its beginning, which keeps what the function was given."""
+    parts = {program: (_INSTEAD[kind], target)}
+    return {f"enter_{target}": ("kprobe", target)} | parts if kind == "fexit" else parts
 
 
 def sources() -> Path:

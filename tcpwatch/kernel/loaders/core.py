@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tcpwatch import layout
 from tcpwatch.errors import KernelLacks, TcpwatchError
@@ -20,8 +21,9 @@ _NOTHING = bytes([0xB7, *bytes(7), 0x95, *bytes(7)])  # return 0
 
 class Core:
     name = "core"
-    tracepoints = "tp_btf"
+    instead: Mapping[str, str] = MappingProxyType({})
     iterators = True
+    no_functions = ""
 
     def __init__(self) -> None:
         libbpf.library()  # before the BTF, so that a missing libbpf is what gets reported

@@ -4,9 +4,18 @@ import ctypes as C
 import mmap
 
 from tcpwatch.kernel.libbpf import call, os_error
+from tcpwatch.kernel.loaders import kprobes
 
 # enum bpf_prog_type and bpf_attach_type of each kind of program
-_KINDS = {"raw_tp": (17, 0), "tp_btf": (26, 23), "fentry": (26, 24), "fexit": (26, 25), "iter": (26, 28)}
+_KINDS = {
+    "kprobe": (2, 0),
+    "kretprobe": (2, 0),
+    "raw_tp": (17, 0),
+    "tp_btf": (26, 23),
+    "fentry": (26, 24),
+    "fexit": (26, 25),
+    "iter": (26, 28),
+}
 _INSTRUCTION_BYTES = 8
 _LOG_BYTES = 16 << 20  # where it does not fit, a kernel before 6.4 says no more than that
 
@@ -47,8 +56,8 @@ class _ProgramOptions(C.Structure):
 
 
 def load_program(name: str, kind: str, point: int, code: bytes, terms: str) -> int:
-    """The descriptor of a program. kind: as Btf.attach_point has it, which says what its point is, or raw_tp, which has
-    none. terms: its licence. Raises Refused."""
+    """The descriptor of a program. kind: as Btf.attach_point has it, which says what its point is, or one of those that
+    have none. terms: its licence. Raises Refused."""
     program_type, attach_type = _KINDS[kind]
     options = _ProgramOptions(size=C.sizeof(_ProgramOptions), attach_type=attach_type, attach_point=point)
 
@@ -67,12 +76,15 @@ def load_program(name: str, kind: str, point: int, code: bytes, terms: str) -> i
     raise Refused(refusal, C.string_at(begin).decode(errors="replace"))
 
 
-def attach_program(program: int, kind: str, tracepoint: str | None) -> int:
-    """The descriptor of a link, with which the attachment goes. tracepoint: its name, for a program of kind raw_tp."""
+def attach_program(program: int, kind: str, target: str) -> int:
+    """The descriptor with which the attachment goes. target: what a program attaches to that was loaded without knowing
+    (raw_tp, kprobe, kretprobe)."""
+    if kind in ("kprobe", "kretprobe"):
+        return kprobes.attach(program, target, kind == "kretprobe")
     if kind == "iter":
         descriptor = call("bpf_link_create", program, 0, _KINDS[kind][1], None)
     else:
-        descriptor = call("bpf_raw_tracepoint_open", tracepoint.encode() if tracepoint else None, program)
+        descriptor = call("bpf_raw_tracepoint_open", target.encode() if kind == "raw_tp" else None, program)
     if descriptor < 0:
         raise os_error("the program cannot be attached")
     return descriptor

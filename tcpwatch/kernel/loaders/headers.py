@@ -1,4 +1,4 @@
-"""The running kernel's own headers, where it has no BTF: are they really its, and what do they say it has? Those of
+"""The running kernel's own headers, where it has no BTF: are they really its, and what does it have? Those of
 another release would compile as well, and read wrong fields without a word."""
 
 import os
@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tcpwatch.errors import KernelLacks
+from tcpwatch.kernel.loaders.kprobes import Functions
 
 _EVENTS = ("include/trace/events/tcp.h", "include/trace/events/sock.h")
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
@@ -31,6 +32,7 @@ class Headers:
         # Debian keeps apart what all flavours have in common
         self._roots = (built, modules / release / "source") if not self.place else (built,)
         self._events = "".join(map(self._text, _EVENTS))
+        self.functions = Functions()
 
     def tracepoint_arguments(self, event: str) -> int | None:
         """As Btf has it: the length of TP_PROTO, of the event itself or of the class it belongs to."""
@@ -42,7 +44,11 @@ class Headers:
         return None if prototype is None else prototype[1].count(",") + 1
 
     def has_function(self, name: str) -> bool:
-        """Programs on functions know what they are given by BTF."""
+        """By a kprobe."""
+        return name in self.functions
+
+    def has_helper(self, function: str) -> bool:
+        """Those that are asked for take pointers that the verifier knows, by BTF."""
         return False
 
     def enum(self, name: str) -> tuple[str, ...]:

@@ -15,6 +15,9 @@ class Description(Protocol):
     def has_function(self, name: str) -> bool:
         """Whether a program can be attached to that function."""
 
+    def has_helper(self, function: str) -> bool:
+        """Whether programs can call what that function does; takes a program that is told the types it deals with."""
+
     def enum(self, name: str) -> tuple[str, ...]:
         """An enum's names by value, "" in its gaps; () where the kernel lacks it."""
 
@@ -45,8 +48,9 @@ class Loader(Protocol):
     """Making one raises KernelLacks where the machine has not got what it needs."""
 
     name: str  # as --loader knows it
-    tracepoints: str  # how hooks on tracepoints are attached: tp_btf, raw_tp
+    instead: Mapping[str, str]  # as what hooks of a kind are attached that cannot be attached as that: tp_btf -> raw_tp
     iterators: bool  # whether there can be any
+    no_functions: str  # why none can be hooked, "" where they can
 
     @property
     def kernel(self) -> Description:

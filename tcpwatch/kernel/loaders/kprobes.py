@@ -1,0 +1,82 @@
+"""How does a program stand at one of the kernel's functions where nothing describes them? At a kprobe that a perf event
+holds: it has no name in the system (tracefs is not needed either) and goes with its descriptor."""
+
+import ctypes as C
+import fcntl
+import os
+import platform
+import re
+from pathlib import Path
+
+from tcpwatch.kernel.libbpf import os_error
+
+_DEVICE = Path("/sys/bus/event_source/devices/kprobe")  # since e12f03d7031a (4.17)
+_SYMBOLS = Path("/proc/kallsyms")
+# of perf_event_open, where ioctls are numbered as in asm-generic/ioctl.h
+_NUMBERS = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "loongarch64": 241, "s390x": 331}
+_CLOSE_ON_EXEC = 8  # PERF_FLAG_FD_CLOEXEC
+_ENABLE, _SET_BPF = 0x2400, 0x40042408  # PERF_EVENT_IOC_*: include/uapi/linux/perf_event.h
+
+
+class _Attributes(C.Structure):
+    """struct perf_event_attr, as far as a kernel must know it (PERF_ATTR_SIZE_VER1)"""
+
+    _fields_ = (
+        ("type", C.c_uint32),
+        ("size", C.c_uint32),
+        ("config", C.c_uint64),
+        ("unused", C.c_uint64 * 5),  # what to sample: nothing; bits, none of them; when to wake somebody
+        ("function", C.c_char_p),  # config1
+        ("offset", C.c_uint64),  # config2
+    )
+
+
+class Functions:
+    """The functions at which this kernel takes programs. lacking: why at none, "" where it does.
+
+    A name is refused that the kernel gives to several: it would choose one, or since b022f0c7e404 (6.7) none."""
+
+    def __init__(self, symbols: Path = _SYMBOLS, device: Path = _DEVICE) -> None:
+        self.lacking, self._symbols = _lacking(device), b""
+        if not self.lacking:
+            try:
+                self._symbols = symbols.read_bytes()  # the names are told to everyone, if not the addresses
+            except OSError as error:
+                self.lacking = f"this kernel does not tell which functions it has: {symbols}: {error.strerror}"
+
+    def __contains__(self, name: str) -> bool:
+        return len(re.findall(rb"^\w+ [tT] %s(?=[\t\n])" % re.escape(name.encode()), self._symbols, re.MULTILINE)) == 1
+
+
+def attach(program: int, function: str, at_return: bool) -> int:
+    """The descriptor with which the attachment goes; the program, of type kprobe, runs on all CPUs. Raises OSError."""
+    attributes = _Attributes(size=C.sizeof(_Attributes), function=function.encode())
+    attributes.type = int((_DEVICE / "type").read_text())
+    if at_return:
+        attributes.config = 1 << _bit((_DEVICE / "format/retprobe").read_text())
+    # an event is some CPU's, one that is there; its program is run before anybody asks whose it is
+    cpu = min(os.sched_getaffinity(0))
+    number = _NUMBERS[platform.machine()]
+    event = C.CDLL(None, use_errno=True).syscall(number, C.byref(attributes), -1, cpu, -1, C.c_ulong(_CLOSE_ON_EXEC))
+    if event < 0:
+        raise os_error(f"no probe at {function}")
+    try:
+        fcntl.ioctl(event, _SET_BPF, program)
+        fcntl.ioctl(event, _ENABLE, 0)
+    except BaseException:
+        os.close(event)
+        raise
+    return int(event)
+
+
+def _lacking(device: Path) -> str:
+    if platform.machine() not in _NUMBERS:
+        return f"tcpwatch does not know how to open probes at functions on {platform.machine()}"
+    if not (device / "type").exists():
+        return "this kernel has no probes at functions (CONFIG_KPROBE_EVENTS), and without BTF nothing else serves"
+    return ""
+
+
+def _bit(said: str) -> int:
+    """Of the event's configuration: "config:0"."""
+    return int(said.strip().removeprefix("config:"))
