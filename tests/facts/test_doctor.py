@@ -85,6 +85,9 @@ def test_functions_that_may_not_be_hooked_take_another_kernel() -> None:
     hook = find(found, "fexit/cookie_v4_check")
     assert (hook.status, hook.reason) == ("refused", "not permitted: this kernel likely lets nobody hook its functions")
     assert hook.cure == "a kernel that does (fentry, fexit); until then counters serve"
+    probes = (STATES, snapshots, replace(refused, kind="kretprobe"))
+    hook = find(report(replace(FACTS, probes=probes)), "kretprobe/cookie_v4_check")
+    assert hook.cure == "a kernel that does (kprobes); until then counters serve"
     assert find(found, "SYN cookies").status == "info"
 
 
