@@ -9,7 +9,6 @@
 #define SYNACK_COOKIE 2      /* enum tcp_synack_type: TCP_SYNACK_COOKIE */
 #define COOKIE_AGE_S 120     /* TCP_SYNCOOKIE_VALID: how long after an overflow cookies are taken back */
 #define TCP_FLAG_ACK 0x10
-#define TCP_FLAG_RST 0x04
 
 /* A flood must not become a flood of records: of each listener a CPU tells no more than so many in 134 ms (119 a second).
  * Listeners that share a slot share its allowance. */
@@ -69,14 +68,6 @@ ALWAYS_INLINE int takes_cookies(struct sock *listener)
 			stamp = READ(group->synq_overflow_ts);
 	}
 	return now - (stamp - jiffies_per_second) <= (COOKIE_AGE_S + 1) * jiffies_per_second;
-}
-
-ALWAYS_INLINE u8 tcp_flags_of(struct sk_buff *skb)
-{
-	u8 flags = 0;
-
-	bpf_probe_read_kernel(&flags, 1, READ(skb->head) + READ(skb->transport_header) + 13);
-	return flags;
 }
 
 /* What cookie_v4_check() and cookie_v6_check() made of a segment that came to a listener: a child, or nothing where a

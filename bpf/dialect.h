@@ -33,7 +33,7 @@
 #define MAP_RINGS(name, most) MAP_(12, name, 4, most)
 #define MAP_PERCPU_ARRAY(name, value_type, entries) MAP_(6, name, sizeof(value_type), entries)
 #define MAP_ARRAY(name, value_type, entries) MAP_(2, name, sizeof(value_type), entries)
-#define MAP_SOCKETS(name, most) MAP_(9, name, sizeof(u64), makes_cookies ? 1 : most) /* forgets whom it has not seen for long */
+#define MAP_SOCKETS(name, needed, most) MAP_(9, name, sizeof(u64), (needed) ? most : 1) /* forgets whom it has not seen for long */
 #ifdef WITHOUT_BTF
 #define MAP_CALLS(name, most) MAP_(9, name, sizeof(struct tw_call), most)
 #else
@@ -63,7 +63,7 @@
 #define MAP_PERCPU_ARRAY(name, value_type, entries) MAP_TABLE_(BPF_MAP_TYPE_PERCPU_ARRAY, name, value_type, entries)
 #define MAP_ARRAY(name, value_type, entries)        MAP_TABLE_(BPF_MAP_TYPE_ARRAY, name, value_type, entries)
 /* Left with one entry where it is not needed (loaders/core.py) */
-#define MAP_SOCKETS(name, most) \
+#define MAP_SOCKETS(name, needed, most) \
 	struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, most); __type(key, u64); __type(value, u64); } name SEC(".maps");
 #define MAP_CALLS(name, most)   /* a program at a function's end is given what the function was given */
 #define MAP(name)               (&name)
@@ -196,7 +196,7 @@ enum { FAMILY_INET = 2, FAMILY_INET6 = 10, PROTOCOL_TCP = 6 };
 #ifndef ENOBUFS
 enum { EAGAIN = 11, EBUSY = 16, ENOBUFS = 105 };
 #endif
-enum { CA_RECOVERY = 3, CA_LOSS = 4 }; /* enum tcp_ca_state */
+enum { CA_OPEN = 0, CA_RECOVERY = 3, CA_LOSS = 4 }; /* enum tcp_ca_state */
 /* The kernel's TCP states (include/net/tcp_states.h) */
 enum {
 	ST_ESTABLISHED = 1, ST_SYN_SENT, ST_SYN_RECV, ST_FIN_WAIT1, ST_FIN_WAIT2, ST_TIME_WAIT, ST_CLOSE, ST_CLOSE_WAIT,

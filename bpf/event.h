@@ -295,4 +295,26 @@ ALWAYS_INLINE void segment_event(struct sk_buff *skb, u32 netns, u64 cookie, u8 
 	submit_event(e);
 }
 
+#define TCP_FLAG_RST 0x04
+
+ALWAYS_INLINE u8 tcp_flags_of(struct sk_buff *skb)
+{
+	u8 flags = 0;
+
+	bpf_probe_read_kernel(&flags, 1, READ(skb->head) + READ(skb->transport_header) + 13);
+	return flags;
+}
+
+/* state: enum tcp_ca_state, as it is now */
+ALWAYS_INLINE void congestion_event(struct sock *sk, u8 state)
+{
+	struct tw_event *e = socket_event(sk, TW_CONGESTION);
+
+	if (!e)
+		return;
+	e->reason = state;
+	e->flags |= TW_EVENT_REASON;
+	submit_event(e);
+}
+
 #endif

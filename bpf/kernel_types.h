@@ -183,8 +183,11 @@ struct inet_timewait_sock {
 struct tcp_timewait_sock { struct inet_timewait_sock tw_sk; };
 
 struct net_device { possible_net_t nd_net; };
+struct rtable { u16 rt_type; };
+struct rt6_info { u32 rt6i_flags; };
 struct sk_buff {
 	struct net_device *dev;
+	unsigned long _skb_refdst;
 	char cb[48];
 	u16 transport_header;
 	u16 network_header;

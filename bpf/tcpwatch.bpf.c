@@ -25,14 +25,16 @@ KNOB(u8, makes_cookies, 1)          /* bpf_get_socket_cookie() in tracing progra
 KNOB(u8, knows_task, 1)             /* bpf_get_current_task_btf(): since 3ca1032ab7ab (5.11)              */
 KNOB(u8, finds_sockets, 1)          /* bpf_sock_from_file(): since 4f19cab76136 (5.11)                    */
 KNOB(u8, reset_has_reason, 0)       /* tcp_send_reset(sk, skb, reason): since 5691276b39da (6.10) */
+KNOB(u8, congestion_has_event, 1)   /* tcp_cong_state_set: since d2d98a9fe3d6 (5.19)              */
 KNOB(u8, retransmit_has_error, 0)   /* tcp_retransmit_skb(sk, skb, err)                          */
 
 /* Maps. rings: events are inserted by reserve_event(), taken out by user space. tallies: one slot per kind, added to by
  * reserve_event(), never reset. clock: written by the socket iterator. last_closed: what a process closed last on
  * this CPU, for the destroy hook that follows at once. numbers: where no cookies can be made, what a socket is known
- * by; inserted by number_of(), deleted at the socket's end. cookies_told: how much was
- * told of listeners lately, by enough_told(). calls: without BTF, what functions were given that have not ended;
- * inserted at their beginning, deleted at their end, both by FUNCTION_END. */
+ * by; inserted by number_of(), deleted at the socket's end. congestion_told: where no tracepoint tells of congestion
+ * states, which one was told last of a socket, by look_at_congestion(). cookies_told: how much was told of listeners
+ * lately, by enough_told(). calls: without BTF, what functions were given that have not ended; inserted at their
+ * beginning, deleted at their end, both by FUNCTION_END. */
 struct tw_allowance { u64 window, told; };
 enum { COOKIE_SLOTS = 128 };
 MAP_RINGS(rings, 8)
@@ -40,7 +42,8 @@ MAP_PERCPU_ARRAY(tallies, struct tw_tally, TW_KINDS)
 MAP_PERCPU_ARRAY(last_closed, u64, 1)
 MAP_PERCPU_ARRAY(cookies_told, struct tw_allowance, COOKIE_SLOTS)
 MAP_ARRAY(clock, struct tw_clock, 1)
-MAP_SOCKETS(numbers, 65536)
+MAP_SOCKETS(numbers, !makes_cookies, 65536)
+MAP_SOCKETS(congestion_told, !congestion_has_event, 16384)
 MAP_CALLS(calls, 2048)
 
 DESCRIBE(struct tw_event, event_record)
@@ -50,6 +53,7 @@ DESCRIBE(struct tw_owner, owner_record)
 #include "event.h"
 #include "socket.h"
 #include "cookies.h"
+#include "standins.h"
 
 TRACEPOINT(inet_sock_set_state)
 {
@@ -149,17 +153,10 @@ TRACEPOINT(tcp_cong_state_set)
 	struct sock *sk = ARG(struct sock *, 0);
 	u8 new_ca_state = ARG(u64, 1);
 	struct tcp_sock *tp = AS_TCP(sk);
-	struct tw_event *e;
 
 	/* set again without a change on many paths, and to Open at every birth */
-	if (!tp || READ_BITS_IN(tp, inet_conn, icsk_ca_state) == new_ca_state)
-		return 0;
-	e = socket_event(sk, TW_CONGESTION);
-	if (!e)
-		return 0;
-	e->reason = new_ca_state;
-	e->flags |= TW_EVENT_REASON;
-	submit_event(e);
+	if (tp && READ_BITS_IN(tp, inet_conn, icsk_ca_state) != new_ca_state)
+		congestion_event(sk, new_ca_state);
 	return 0;
 }
 
@@ -198,6 +195,47 @@ FUNCTION_END(cookie_v4_check, 2)
 FUNCTION_END(cookie_v6_check, 2)
 {
 	cookie_checked(ARG(struct sock *, 0), ARG(struct sk_buff *, 1), ARG(struct sock *, 2));
+	return 0;
+}
+
+FUNCTION(tcp_v4_send_reset)
+{
+	struct sk_buff *skb = ARG(struct sk_buff *, 1);
+
+	reset_for_no_full_socket(ARG(struct sock *, 0), skb, routed_here(skb));
+	return 0;
+}
+
+FUNCTION(tcp_v6_send_reset)
+{
+	struct sk_buff *skb = ARG(struct sk_buff *, 1);
+
+	reset_for_no_full_socket(ARG(struct sock *, 0), skb, routed_here_over_ipv6(skb));
+	return 0;
+}
+
+/* Before it, too: one recovery may follow on another while the same segment is served */
+FUNCTION(tcp_enter_recovery)
+{
+	look_at_congestion(ARG(struct sock *, 0));
+	return 0;
+}
+
+FUNCTION_END(tcp_fastretrans_alert, 5)
+{
+	look_at_congestion(ARG(struct sock *, 0));
+	return 0;
+}
+
+FUNCTION_END(tcp_enter_loss, 1)
+{
+	look_at_congestion(ARG(struct sock *, 0));
+	return 0;
+}
+
+FUNCTION_END(tcp_enter_cwr, 1)
+{
+	look_at_congestion(ARG(struct sock *, 0));
 	return 0;
 }
 

@@ -11,6 +11,7 @@ from tcpwatch.frame import FUNCTIONS, Probe
 from tcpwatch.kernel import machine, namespaces, privileges, sysctls
 from tcpwatch.kernel.machine import Machine
 from tcpwatch.kernel.namespaces import Place
+from tcpwatch.probe import tell_of_cookies
 
 _BTF_CURE = "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (Debian's, Ubuntu's and Fedora's are)"
 _OPTIONAL = ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_SYS_NICE")
@@ -107,8 +108,8 @@ def _probe(probe: Probe) -> Finding:
 
 def _cookies(probes: Sequence[Probe]) -> Iterable[Finding]:
     """Where the numbers of SYN cookies come from."""
-    attached = {(probe.kind, probe.name) for probe in probes if probe.attached}
-    if ("iter", "tcp") in attached and not {kind for kind, _ in attached}.intersection(FUNCTIONS):
+    snapshots = any(probe.attached and (probe.kind, probe.name) == ("iter", "tcp") for probe in probes)
+    if snapshots and not tell_of_cookies(probes):
         source = "counted per namespace, and attributed to the listener in overflow"
         reason = "no hook on functions serves here, so the peer of each is not known"
         yield Finding("probe", "SYN cookies", "info", source, reason)

@@ -11,7 +11,9 @@
 #include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
+#include <net/ip6_fib.h>
 #include <net/net_namespace.h>
+#include <net/route.h>
 #include <net/sock.h>
 #include <net/sock_reuseport.h>
 #include <net/tcp.h>

@@ -27,19 +27,20 @@ class Hook:
     purpose: str
     without: str  # what is missed where the kernel lacks it
     record: str = ""  # which of wire.KINDS its events are
+    feature: str = ""  # of the kernel, that it is
+    for_want_of: str = ""  # the feature in whose place it stands: not loaded where the kernel has that
 
 
 # program -> (the feature of the kernel without which it tells less, what it does not tell then)
 _PARTLY = {
-    # 5691276b39da and 19822a980e19
-    "on_tcp_send_reset": (
-        "reset_has_reason",
-        "those of closed ports are not told of, and no reasons (Linux 6.10 tells)",
-    ),
+    # 5691276b39da
+    "on_tcp_send_reset": ("reset_has_reason", "without the kernel's reasons (Linux 6.10 tells them)"),
     # c5dbb89fc2ac: nothing ties the small sockets to the connection that they are a part of
     "each_tcp": ("makes_cookies", "half-open and TIME_WAIT sockets are left out (they take Linux 5.12)"),
 }
 _COUNTERS_SERVE = "cookies are counted per namespace, without their peers"
+_RESETS_COUNTED = "those of closed ports are counted per namespace, and not told of"
+_SNAPSHOTS_SERVE = "snapshots still show the present one"
 HOOKS = (
     Hook(
         "on_inet_sock_set_state",
@@ -88,6 +89,7 @@ HOOKS = (
         "congestion states: loss, recovery",
         "snapshots still show the present one (the hook came with Linux 5.19)",
         "congestion",
+        "congestion_has_event",
     ),
     Hook(
         "on_tcp_destroy_sock",
@@ -121,12 +123,68 @@ HOOKS = (
         _COUNTERS_SERVE,
         "syn_cookie_accepted",
     ),
+    Hook(
+        "on_tcp_v4_send_reset",
+        "fentry",
+        "tcp_v4_send_reset",
+        "resets for closed ports, over IPv4",
+        _RESETS_COUNTED,
+        "reset_sent",
+        for_want_of="reset_has_reason",
+    ),
+    Hook(
+        "on_tcp_v6_send_reset",
+        "fentry",
+        "tcp_v6_send_reset",
+        "resets for closed ports, over IPv6",
+        _RESETS_COUNTED,
+        "reset_sent",
+        for_want_of="reset_has_reason",
+    ),
+    Hook(
+        "on_tcp_enter_recovery",
+        "fentry",
+        "tcp_enter_recovery",
+        "a recovery that follows on another",
+        "they look like one recovery",
+        "congestion",
+        for_want_of="congestion_has_event",
+    ),
+    Hook(
+        "after_tcp_fastretrans_alert",
+        "fexit",
+        "tcp_fastretrans_alert",
+        "congestion states: recovery, and its end",
+        _SNAPSHOTS_SERVE,
+        "congestion",
+        for_want_of="congestion_has_event",
+    ),
+    Hook(
+        "after_tcp_enter_loss",
+        "fexit",
+        "tcp_enter_loss",
+        "congestion states: loss",
+        _SNAPSHOTS_SERVE,
+        "congestion",
+        for_want_of="congestion_has_event",
+    ),
+    Hook(
+        "after_tcp_enter_cwr",
+        "fexit",
+        "tcp_enter_cwr",
+        "congestion states: the window reduced",
+        _SNAPSHOTS_SERVE,
+        "congestion",
+        for_want_of="congestion_has_event",
+    ),
     Hook("each_tcp", "iter", "tcp", "snapshots of every socket", "connections show only once something happens"),
     Hook("each_task_file", "iter", "task_file", "which process owns a socket", "accepted sockets have no process"),
 )
 _COARSE = 6  # CLOCK_MONOTONIC_COARSE, include/uapi/linux/time.h: its step is a jiffy
 _MOST_RINGS = 8  # as bpf/tcpwatch.bpf.c has room for
 ESSENTIAL = "on_inet_sock_set_state"
+# What standins.h tells of resets, numbered as enum sk_rst_reason is where the kernel has it
+_REASONS_OF_FUNCTIONS = ("NOT_SPECIFIED", "NO_SOCKET")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +219,14 @@ class Programs:
         chosen = choose(loader)
         try:
             self.loader, self._instead = chosen.name, chosen.instead
-            self._absent = _absent(chosen)
-            self.reset_reasons = tuple(n.removeprefix("SK_RST_REASON_") for n in chosen.kernel.enum("sk_rst_reason"))
-            targets = {hook.program: (hook.kind, hook.target) for hook in HOOKS if hook.program not in self._absent}
             self._features = _features(chosen.kernel)
+            self._hooks = [hook for hook in HOOKS if not self._features.get(hook.for_want_of)]
+            self._absent = _absent(self._hooks, chosen)
+            reasons = (name.removeprefix("SK_RST_REASON_") for name in chosen.kernel.enum("sk_rst_reason"))
+            self.reset_reasons = tuple(reasons) or _REASONS_OF_FUNCTIONS
+            targets = {
+                hook.program: (hook.kind, hook.target) for hook in self._hooks if hook.program not in self._absent
+            }
             constants = self._constants(knobs, ring_count) | self._features
             self.sees_time_wait = bool(constants["makes_cookies"])  # else nothing ties them to a connection
             self._object, self._refused, self.rings = self._load(chosen, targets, constants, ring_count)
@@ -176,7 +238,10 @@ class Programs:
             self.close()
             raise
         self._watching = frozenset(self._links)
-        self.probes = tuple(self._probe(hook) for hook in HOOKS)
+        served = self._served()
+        self.probes = tuple(
+            self._probe(hook) for hook in self._hooks if hook.program not in self._absent or hook.feature not in served
+        )
         self._tallies = self._object.descriptor("tallies")
         self._clock = self._object.descriptor("clock")
 
@@ -197,7 +262,7 @@ class Programs:
         for kind in range(len(total)):
             libbpf.look_up(self._tallies, kind, cpus)
             total[kind] = (cpus["seen"].sum(), cpus["lost"].sum())
-        for hook in HOOKS:
+        for hook in self._hooks:
             if hook.record and hook.program in self._watching:
                 missed = self._object.recursion_misses(hook.program)
                 kind = wire.KINDS.index(hook.record)
@@ -219,7 +284,7 @@ class Programs:
 
     def fall_silent(self) -> None:
         """Detach what makes events; snapshots and owners can still be read."""
-        for hook in HOOKS:
+        for hook in self._hooks:
             if hook.kind != "iter" and self._links.pop(hook.program, None) is not None:
                 self._object.detach(hook.program)
 
@@ -265,7 +330,7 @@ class Programs:
             raise KernelLacks(
                 f"the kernel refuses to watch state changes: {self._refused[ESSENTIAL]}", "see tcpwatch doctor"
             )
-        for hook in HOOKS:
+        for hook in self._hooks:
             if hook.program in self._absent or hook.program in self._refused:
                 continue
             try:
@@ -276,6 +341,11 @@ class Programs:
                     raise NotPermitted(f"state changes may not be watched: {error.strerror}", PERMIT) from error
         if ESSENTIAL not in self._links:
             raise KernelLacks(f"state changes cannot be watched: {self._refused.get(ESSENTIAL, 'no tracepoint')}")
+
+    def _served(self) -> set[str]:
+        """The features that this kernel lacks, and all of whose stand-ins are attached."""
+        standins = {hook.for_want_of for hook in self._hooks} - {""}
+        return standins - {hook.for_want_of for hook in self._hooks if hook.program not in self._links}
 
     def _probe(self, hook: Hook) -> Probe:
         kind = self._instead.get(hook.kind, hook.kind)
@@ -289,11 +359,11 @@ class Programs:
         return Probe(hook.target, kind, hook.purpose, False, reason, hook.without, refusal is not None)
 
 
-def _absent(loader: Loader) -> dict[str, str]:
+def _absent(hooks: list[Hook], loader: Loader) -> dict[str, str]:
     """Programs that cannot be had here, with the reason: one whose target this kernel lacks would fail the whole
     object."""
     found = {}
-    for hook in HOOKS:
+    for hook in hooks:
         if hook.kind == "tp_btf" and loader.kernel.tracepoint_arguments(hook.target) is None:
             found[hook.program] = "this kernel has no such hook"
         elif hook.kind in FUNCTIONS and not loader.kernel.has_function(hook.target):
@@ -310,5 +380,6 @@ def _features(kernel: Description) -> dict[str, int]:
         "finds_sockets": int(kernel.has_helper("bpf_sock_from_file")),
         "knows_task": int(kernel.has_helper("bpf_get_current_task_btf")),
         "reset_has_reason": int((kernel.tracepoint_arguments("tcp_send_reset") or 0) >= 3),
+        "congestion_has_event": int(kernel.tracepoint_arguments("tcp_cong_state_set") is not None),
         "retransmit_has_error": int((kernel.tracepoint_arguments("tcp_retransmit_skb") or 0) >= 3),
     }

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from tcpwatch import wire
-from tcpwatch.frame import FUNCTIONS, Frame, Process, Snapshot
+from tcpwatch.frame import Frame, Process, Snapshot
 from tcpwatch.health import Health
+from tcpwatch.probe import tell_of_cookies
 from tcpwatch.rows import LET_GO, SERVER, TOLD
 from tcpwatch.tracker.batch import Batch
 from tcpwatch.tracker.events import fold_events, vanish
@@ -150,7 +151,7 @@ class Tracker:
         told = cookies
         self.listeners.note_cookies(cookies)
         if frame.snapshot is not None:
-            hooked = any(probe.attached and probe.kind in FUNCTIONS for probe in frame.probes)
+            hooked = tell_of_cookies(frame.probes)
             rest = self.listeners.fold(frame.snapshot, frame.host.hz, self.settings, self.table, hooked)
             told = np.concatenate([told, rest])
             mark_refused(self.table.rows, self.sockets, self.listeners.known)

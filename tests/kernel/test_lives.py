@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tcpwatch.kernel.btf import Btf
+from tcpwatch.kernel.programs import Knobs, Programs
 from tcpwatch.scenarios.actor import Actor
 from tcpwatch.scenarios.namespace import Namespace
 from tcpwatch.scenarios.talk import CONNECTIONS, Talk
@@ -19,10 +19,11 @@ from .lives import (
     expect,
     nothing,
 )
-from .watch import Watch
-from .witness import count_state, ss_until
+from .watch import LOADER, Watch
+from .witness import count_state, counters, ss_until
 
 BOTH = 2 * CONNECTIONS
+CLOSED = 9  # nobody listens there in a namespace of ours
 
 
 def test_a_client_that_closes_first(room: Namespace, talk: Talk) -> None:
@@ -85,12 +86,15 @@ def test_half_close(room: Namespace, talk: Talk) -> None:
 
 
 def tells_of_refusals() -> bool:
-    """Whether this kernel tells of resets that no socket sends (19822a980e19, in 6.10 as their reasons)."""
-    kernel = Btf.of_kernel()
+    """Whether this kernel tells of resets that no socket sends: since 19822a980e19 (6.10) by the tracepoint, else by
+    functions, where they can be hooked."""
+    loaded = Programs(1 << 20, Knobs(), LOADER)
     try:
-        return (kernel.tracepoint_arguments("tcp_send_reset") or 0) >= 3
+        return any(probe.attached and probe.name == "tcp_v4_send_reset" for probe in loaded.probes) or any(
+            probe.name == "tcp_send_reset" and not probe.without for probe in loaded.probes
+        )
     finally:
-        kernel.close()
+        loaded.close()
 
 
 @pytest.mark.parametrize("first", ["client", "server"])
@@ -141,6 +145,22 @@ def test_refused(room: Namespace, client: Actor, server: Actor) -> None:
         assert (event["laddr"], event["raddr"]) == ("127.0.0.1", "127.0.0.1"), event
         assert (event["lport"], event["reason"], event["conn"]) == (talk.port, "NO_SOCKET", None), event
     assert sorted((event["lport"], event["pid"]) for event in received) == sorted((p, client.pid) for p in talk.ports)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_resets_for_closed_ports(room: Namespace, client: Actor, address: str) -> None:
+    """Each that the kernel counts, with the peer's end and ours, and the kernel's reason."""
+    tells = tells_of_refusals()
+    with Watch("events", "--netns", room.name) as watch:
+        assert client.do("attempt", address=address, port=CLOSED, count=CONNECTIONS) == ["ECONNREFUSED"] * CONNECTIONS
+        watch.until(CONNECTIONS, lambda event: event["event"] == "reset_received")
+        told = [event for event in watch.finish() if event["event"] == "reset_sent"]
+    assert counters(room)["TcpOutRsts"] == CONNECTIONS
+    assert len(told) == (CONNECTIONS if tells else 0)
+    assert len({event["rport"] for event in told}) == len(told)
+    for event in told:
+        assert (event["laddr"], event["lport"], event["raddr"]) == (address, CLOSED, address), event
+        assert (event["reason"], event["conn"]) == ("NO_SOCKET", None), event
 
 
 def test_an_unanswered_syn(room: Namespace, talk: Talk) -> None:

@@ -5,6 +5,7 @@ import gc
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_every_hook_is_attached_here() -> None:
     """This kernel has them all, but for those on functions, which not every kernel allows; each says what it is for."""
     loaded = Programs(1 << 20, Knobs())
     try:
-        assert [probe.name for probe in loaded.probes] == [hook.target for hook in HOOKS]
+        assert [probe.name for probe in loaded.probes] == [hook.target for hook in HOOKS if not hook.for_want_of]
         others = [probe for probe in loaded.probes if probe.kind not in FUNCTIONS]
         assert [(probe.name, probe.reason) for probe in others if not probe.attached or probe.without] == []
         functions = [probe for probe in loaded.probes if probe.kind in FUNCTIONS]
@@ -60,6 +61,31 @@ def test_a_tracepoint_the_kernel_lacks_costs_only_itself(hooks: list[Hook]) -> N
         assert [(probe.name, probe.refused, probe.without) for probe in missing] == [
             ("tcp_no_such_event", False, "only snapshots show them")
         ]
+    finally:
+        loaded.close()
+
+
+def test_functions_stand_in_for_what_an_older_kernel_lacks(hooks: list[Hook], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are asked for there alone. Where they serve, nothing is said of what they stand in for; where they may not,
+    what is missed is said of both."""
+    lacks = {"reset_has_reason": 0, "congestion_has_event": 0}
+    features = programs._features
+    monkeypatch.setattr(programs, "_features", lambda kernel: features(kernel) | lacks)
+    at = next(i for i, hook in enumerate(hooks) if hook.feature == "congestion_has_event")
+    hooks[at] = replace(hooks[at], target="tcp_no_such_event")
+    loaded = Programs(1 << 20, Knobs())
+    try:
+        found = {probe.name: probe for probe in loaded.probes}
+        standins = [found[hook.target] for hook in hooks if hook.for_want_of]
+        assert len(standins) == 6
+        assert found["tcp_send_reset"].without
+        if all(probe.attached for probe in standins):
+            assert "tcp_no_such_event" not in found
+        else:
+            assert all(probe.refused and probe.without and "not permitted" in probe.reason for probe in standins)
+            assert not found["tcp_no_such_event"].attached
+            assert found["tcp_no_such_event"].without
+        assert {"NOT_SPECIFIED", "NO_SOCKET"} <= set(loaded.reset_reasons)
     finally:
         loaded.close()
 

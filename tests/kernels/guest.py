@@ -76,7 +76,8 @@ def pytest(lane: Lane) -> Iterator[dict[str, Any]]:
     results = Path("/run/results.xml")
     results.unlink(missing_ok=True)
     options = ["-p", "no:cacheprovider", "-p", "tests.kernels.patience", "-q", f"--junitxml={results}"]
-    environment = os.environ | {"TCPWATCH_TESTS_PREFIX": lane.prefix, "TCPWATCH_TESTS_LOADER": lane.loader}
+    chosen = {"PREFIX": lane.prefix, "LOADER": lane.loader, "BYTES": "100_000"}
+    environment = os.environ | {f"TCPWATCH_TESTS_{name}": value for name, value in chosen.items()}
     done = subprocess.run([PYTHON, "-m", "pytest", *options, *lane.tests], env=environment)
     if not results.exists():
         yield {"name": "pytest", "outcome": "failed", "seconds": 0.0, "why": f"exit {done.returncode}"}

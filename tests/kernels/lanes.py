@@ -11,6 +11,8 @@ _TRUTH = (
     "tests/kernel/test_lives.py::test_a_client_that_closes_first",
     "tests/kernel/test_lives.py::test_a_reset[client]",
     "tests/kernel/test_lives.py::test_refused",
+    "tests/kernel/test_lives.py::test_resets_for_closed_ports",
+    "tests/kernel/test_loss.py::test_recoveries_are_what_netstat_says",
     "tests/kernel/test_snapshot.py::test_every_state",
     "tests/kernel/test_listeners.py::test_a_server_that_does_not_accept",
     # not the flood: an emulated machine has no time for anything else then
@@ -59,7 +61,12 @@ LANES = (
     Lane(
         "bcc",
         "`--loader bcc`",
-        (*_ESSENCE, "tests/kernel/test_cookies.py::test_each_cookie_and_its_peer"),
+        (
+            *_ESSENCE,
+            "tests/kernel/test_cookies.py::test_each_cookie_and_its_peer",
+            "tests/kernel/test_lives.py::test_resets_for_closed_ports",
+            "tests/kernel/test_loss.py::test_recoveries_are_what_netstat_says",
+        ),
         loader="bcc",
         hooks="bcc",
     ),

@@ -18,7 +18,9 @@ _INCLUDED = (
     "linux/sched.h",
     "linux/skbuff.h",
     "linux/tcp.h",
+    "net/ip6_fib.h",
     "net/net_namespace.h",
+    "net/route.h",
     "net/sock_reuseport.h",
     "net/tcp.h",
 )

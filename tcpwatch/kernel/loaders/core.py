@@ -16,6 +16,7 @@ from tcpwatch.kernel.loaders.loaded import Targets
 from tcpwatch.probe import FUNCTIONS
 
 _OBJECTS = Path(__file__).resolve().parents[1] / "objects"
+_TABLES = {"numbers": "makes_cookies", "congestion_told": "congestion_has_event"}  # and the knobs that spare us them
 _NOTHING = bytes([0xB7, *bytes(7), 0x95, *bytes(7)])  # return 0
 
 
@@ -44,8 +45,9 @@ class Core:
                 opened.choose((programs.keys() - refused.keys()).__contains__)
                 _set_constants(opened, constants)
                 opened.replace("rings", rings)
-                if constants["makes_cookies"]:
-                    opened.resize("numbers", 1)
+                for name, knob in _TABLES.items():
+                    if constants[knob]:
+                        opened.resize(name, 1)
                 libbpf.take_messages()
                 opened.load()
                 return opened, refused
