@@ -77,6 +77,8 @@ LANES = (
             _EVENTS,
             "tests/kernel/test_lives.py::test_a_client_that_closes_first",
             # functions by kprobes
+            "tests/kernel/test_lives.py::test_resets_for_closed_ports",
+            "tests/kernel/test_loss.py::test_recoveries_are_what_netstat_says",
             "tests/kernel/test_cookies.py::test_each_cookie_and_its_peer",
             "tests/kernel/test_cookies.py::test_forged_acknowledgements",
             "tests/kernel/test_residue.py::test_nothing_is_left_in_the_kernel[SIGKILL]",
