@@ -132,11 +132,11 @@ static u64 (*make_cookie)(void *sk) = (void *)BPF_FUNC_get_socket_cookie;
  * its beginning on, by where its stack begins and which function it is: unique while it runs, on whatever stack and
  * however deep (one that ends by jumping to another lends it its place, hence the function). An end that the kernel
  * missed leaves an entry that the next call from that place replaces, or that is forgotten when others need the room. */
-#define MOST_ARGUMENTS 5 /* that all CPUs' conventions have registers for */
+#define MOST_ARGUMENTS 5 /* more than any hook needs; x86 has registers for six */
 struct tw_call { u64 given[MOST_ARGUMENTS]; };
-/* Where the stack begins, seen from behind the function's end: x86's `ret` has taken the return address off it, which
- * the kernel's trampoline makes up for in regs->sp (trampoline_handler(), since 5.18 arch_rethook_trampoline_callback());
- * other CPUs have it in a register and return with the stack they were called with. */
+/* Where the stack began, seen from behind the function's end: regs->sp is the caller's there (kretprobe_trampoline, since
+ * 5.18 arch_rethook_trampoline). x86's `ret` has taken the return address off it; arm64 has that in a register.
+ * loaders/kprobes.py leaves other CPUs alone. */
 #if defined(__x86_64__)
 #define RETURN_POPS 8
 #else

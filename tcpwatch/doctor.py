@@ -101,8 +101,10 @@ def _probe(probe: Probe) -> Finding:
     if probe.refused and probe.kind in FUNCTIONS:
         # whoever may load the others and not these has, as a rule, a kernel that allows it to nobody
         reason = f"{probe.reason}: this kernel likely lets nobody hook its functions"
-        ways = "kprobes" if probe.kind in ("kprobe", "kretprobe") else "fentry, fexit"
-        cure = f"a kernel that does ({ways}); until then {probe.without}"
+        cure = f"a kernel that does (fentry, fexit); until then {probe.without}"
+        if probe.kind in ("kprobe", "kretprobe"):
+            reason = f"{probe.reason}: perf events, which hold probes at functions, may take more than CAP_PERFMON"
+            cure = f"CAP_SYS_ADMIN, or kernel.perf_event_paranoid at 2; until then {probe.without}"
     return Finding("probe", f"{probe.kind}/{probe.name}", status, probe.purpose, reason, cure)
 
 

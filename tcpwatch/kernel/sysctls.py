@@ -109,7 +109,10 @@ _MEANINGS: dict[str, str | tuple[str, ...] | Callable[[Mapping[str, str]], str]]
     "net.ipv4.tcp_rmem": "bytes of receive buffer: least, at birth, most; the most bounds the window we offer",
     "net.ipv4.tcp_wmem": "bytes of send buffer: least, at birth, most; the most bounds what can be in flight",
     "kernel.unprivileged_bpf_disabled": "no matter here: tcpwatch needs CAP_BPF and CAP_PERFMON at any value",
-    "kernel.perf_event_paranoid": "no matter here: tcpwatch's hooks and iterators never open a perf event",
+    "kernel.perf_event_paranoid": (
+        "no matter here, unless the kernel has no BTF: hooks on functions then take perf events, which above 2 some "
+        "kernels allow to CAP_SYS_ADMIN alone"
+    ),
     "kernel.bpf_stats_enabled": (
         "the kernel does not time BPF programs; with 1, bpftool prog shows what each costs",
         "the kernel times every run of every BPF program, which itself costs a little",

@@ -85,10 +85,15 @@ def test_functions_that_may_not_be_hooked_take_another_kernel() -> None:
     hook = find(found, "fexit/cookie_v4_check")
     assert (hook.status, hook.reason) == ("refused", "not permitted: this kernel likely lets nobody hook its functions")
     assert hook.cure == "a kernel that does (fentry, fexit); until then counters serve"
-    probes = (STATES, snapshots, replace(refused, kind="kretprobe"))
-    hook = find(report(replace(FACTS, probes=probes)), "kretprobe/cookie_v4_check")
-    assert hook.cure == "a kernel that does (kprobes); until then counters serve"
     assert find(found, "SYN cookies").status == "info"
+
+
+def test_kprobes_that_may_not_be_opened_take_a_capability() -> None:
+    """That of perf events, where the kernel has its own idea of who may open them."""
+    refused = Probe("cookie_v4_check", "kretprobe", "SYN cookies", False, "Permission denied", "none are told", True)
+    hook = find(report(replace(FACTS, probes=(STATES, refused))), "kretprobe/cookie_v4_check")
+    assert "Permission denied: perf events" in hook.reason
+    assert hook.cure == "CAP_SYS_ADMIN, or kernel.perf_event_paranoid at 2; until then none are told"
 
 
 def test_an_attached_hook_may_lack_something() -> None:
@@ -180,7 +185,7 @@ def test_what_a_container_hides_is_said() -> None:
 
 
 def test_perf_event_paranoid_is_not_blamed() -> None:
-    """3 is Debian's default and stops perf_event_open, which tcpwatch never calls."""
+    """3 is Debian's default and stops perf_event_open, which tcpwatch calls only where the kernel has no BTF."""
     finding = find(report(FACTS), "kernel.perf_event_paranoid")
     assert (finding.status, finding.value) == ("info", "3")
     assert "no matter here" in finding.reason

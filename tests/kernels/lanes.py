@@ -91,10 +91,10 @@ LANES = (
     ),
     Lane(
         "hidden-capabilities",
-        "the same for a user with `CAP_BPF` and `CAP_PERFMON` alone, and `kernel.perf_event_paranoid=3`",
+        "the same for a user with `CAP_BPF` and `CAP_PERFMON` alone, at `kernel.perf_event_paranoid=2`",
         ("tests/kernel/test_cookies.py::test_forged_acknowledgements",),
-        prepare=f"{_HIDE}; chmod 644 /run/without-btf; sysctl -q -w kernel.perf_event_paranoid=3",
-        restore="sysctl -q -w kernel.perf_event_paranoid=2",
+        prepare=f"{_HIDE}; sysctl -q -w kernel.perf_event_paranoid=2",
+        restore="sysctl -q -w kernel.perf_event_paranoid=3",
         prefix=f"unshare --mount sh -e /run/without-btf {_NOBODY}",
         kernels=_WITH_HEADERS,
         with_headers=True,
