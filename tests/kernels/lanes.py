@@ -90,16 +90,6 @@ LANES = (
         with_headers=True,
     ),
     Lane(
-        "hidden-capabilities",
-        "the same for a user with `CAP_BPF` and `CAP_PERFMON` alone, at `kernel.perf_event_paranoid=2`",
-        ("tests/kernel/test_cookies.py::test_forged_acknowledgements",),
-        prepare=f"{_HIDE}; sysctl -q -w kernel.perf_event_paranoid=2",
-        restore="sysctl -q -w kernel.perf_event_paranoid=3",
-        prefix=f"unshare --mount sh -e /run/without-btf {_NOBODY}",
-        kernels=_WITH_HEADERS,
-        with_headers=True,
-    ),
-    Lane(
         "beside",
         "beside bcc's own `tcpstates`: both tell of the same steps",
         ("tests/kernels/beside.py",),
