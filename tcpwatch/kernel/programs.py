@@ -38,8 +38,8 @@ _PARTLY = {
     # c5dbb89fc2ac: nothing ties the small sockets to the connection that they are a part of
     "each_tcp": ("makes_cookies", "half-open and TIME_WAIT sockets are left out (they take Linux 5.12)"),
 }
-_COUNTERS_SERVE = "cookies are counted per namespace, without their peers"
-_RESETS_COUNTED = "those of closed ports are counted per namespace, and not told of"
+_COUNTERS_SERVE = "snapshots count cookies per namespace, without their peers"
+_RESETS_COUNTED = "snapshots count those of closed ports per namespace"
 _SNAPSHOTS_SERVE = "snapshots still show the present one"
 HOOKS = (
     Hook(
