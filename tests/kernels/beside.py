@@ -15,7 +15,7 @@ from typing import Self
 from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace
 from tcpwatch.scenarios.talk import CONNECTIONS, Talk
 from tests.kernel.conftest import client, machine, room, server, talk
-from tests.kernel.test_events import CLIENT_STEPS, SERVER_STEPS, STEPS
+from tests.kernel.test_events import CLIENT_STEPS, SERVER_STEPS, STEPS, is_step
 from tests.kernel.watch import Watch
 
 __all__ = ["client", "machine", "room", "server", "talk"]
@@ -109,10 +109,10 @@ def test_the_same_steps(room: Namespace, talk: Talk) -> None:
         talk.open()
         talk.exchange()
         talk.hang_up(talk.client)
-        watch.until(STEPS)
+        watch.until(STEPS, is_step)
         told = theirs.until(STEPS, talk.port)
         events = watch.finish()
-    ours = Counter((event["old_state"], event["new_state"]) for event in events)
+    ours = Counter((event["old_state"], event["new_state"]) for event in events if is_step(event))
     pairs = [*pairwise(CLIENT_STEPS), *pairwise(SERVER_STEPS)]
     assert ours == dict.fromkeys(pairs, CONNECTIONS)
     assert Counter(told) == ours
