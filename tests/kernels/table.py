@@ -36,10 +36,12 @@ def _kept(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def page(run: dict[str, Any]) -> str:
-    """run: its date and commit; kernels: one of each as kept() left it, in the order of the columns."""
+    """run: its date and commit; kernels: one of each as kept() left it, in the order of the columns; apart: if anything
+    was not of this run, what that was."""
     results = run["kernels"]
     rooms = (_lanes(results), _hooks(results), _verifier(results), _flavours(results))
-    when = f"The run that made this page was on {run['date']}, of commit {run['commit']}.\n"
+    apart = f" {run['apart']}" if "apart" in run else ""
+    when = f"The run that made this page was on {run['date']}, of commit {run['commit']}.{apart}\n"
     return "\n".join([_INTRODUCTION, when, *chain.from_iterable(rooms)])
 
 
@@ -71,7 +73,13 @@ def _passed(result: Result, lane: Lane) -> str:
 
 def _hooks(results: Sequence[Result]) -> Iterable[str]:
     """What is attached by which loader, and what is missed where it is not."""
-    yield from ("## Hooks", "", "What `tcpwatch doctor` says there, run by root.", "")
+    yield from (
+        "## Hooks",
+        "",
+        "What `tcpwatch doctor` says there, run by root. A dash that no reason follows below: other hooks tell of it "
+        "there.",
+        "",
+    )
     for loader in (lane.hooks for lane in LANES if lane.hooks):
         if had := [result for result in results if loader in result["doctor"]]:
             yield from _hooks_by(loader, had)
