@@ -76,8 +76,7 @@ def _hooks(results: Sequence[Result]) -> Iterable[str]:
     yield from (
         "## Hooks",
         "",
-        "What `tcpwatch doctor` says there, run by root. A dash that no reason follows below: other hooks tell of it "
-        "there.",
+        "What `tcpwatch doctor` says there, run by root. Where a dash has no reason below, other hooks tell of it.",
         "",
     )
     for loader in (lane.hooks for lane in LANES if lane.hooks):
