@@ -24,6 +24,7 @@ from tests.scenarios.standstill import Standstill
 
 N = 23
 LIVE, SMALL, GONE = "live", "small", "gone"
+HELD_PORT = 7  # the kernel gives it to no client: where ports run out, each one counts
 LANES = 4  # beside the one for those that keep the machine busy
 ATTEMPTS = 3
 _WELL_S = 2.0  # so much younger than what is to be seen must be what is served: two scrapes, as rates need
@@ -106,7 +107,8 @@ class Watched:
                     for end in ENDS:
                         self.rooms[name, end] = rooms[end].name
                         # a namespace is read while it has a socket, so one that stays is put into each
-                        holders.enter_context(Actor(rooms[end], b"holder")).do("listen", address="127.0.0.1")
+                        holder = holders.enter_context(Actor(rooms[end], b"holder"))
+                        holder.do("listen", address="127.0.0.1", port=HELD_PORT)
                     for end in ENDS:
                         self._see(rooms[end])
                         self.spans[name, end] = Span(of_kernel(rooms[end]))
