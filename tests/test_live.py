@@ -13,6 +13,7 @@ from tcpwatch.live import Session
 from tcpwatch.script import ScriptedSource
 from tcpwatch.tracker.step import Step
 from tcpwatch.tracker.tracker import Tracker
+from tcpwatch.tracker.view import Key
 
 HOST = Host("h", "6.18", "boot", 250, 1, 1_000_000_000_000)
 SECOND = 1_000_000_000
@@ -110,7 +111,7 @@ def test_the_connection_looked_at_is_described_with_the_next_frame() -> None:
 
     def frames() -> Iterator[Frame]:
         yield frame(10, (7, wire.CLOSE, wire.SYN_SENT))
-        watched.session.look_at((1, 7))
+        watched.session.look_at(Key(1, 7))
         yield frame(10.1, (7, wire.SYN_SENT, wire.ESTABLISHED))
 
     watched = Watched(ScriptedSource(frames()))

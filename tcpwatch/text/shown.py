@@ -15,7 +15,7 @@ from tcpwatch.records import contract, identity
 from tcpwatch.records.jsonl import JsonLines
 from tcpwatch.records.parts import Records
 from tcpwatch.tracker.step import Step
-from tcpwatch.tracker.view import Key, View
+from tcpwatch.tracker.view import View
 from tcpwatch.verdicts import HARMS
 from tcpwatch.words import address, clean
 
@@ -63,7 +63,7 @@ def _births(view: View, events: np.ndarray) -> list[int | None]:
     table = view.connections[np.isin(view.connections["cookie"], events["cookie"])]
     opened_ns = _monotonic(view, table["opened_ns"])
     first = np.zeros(len(accepted), np.uint64)  # a socket that accept() gave has one life
-    lives: defaultdict[Key, dict[int, int]] = defaultdict(dict)  # since when, and what it goes by
+    lives: defaultdict[tuple[int, int], dict[int, int]] = defaultdict(dict)  # since when, and what it goes by
     for about, since_ns, births in (
         (accepted, first, first),
         (opens, opens["time_ns"], opens["time_ns"]),

@@ -36,12 +36,11 @@ class History:
             self._bytes -= self._ticks.popleft()[1].nbytes + _TICK_BYTES
 
     def of(self, key: Key) -> np.ndarray:
-        """(n,) SAMPLE, oldest first, times CLOCK_MONOTONIC; NaN where a measure was unknown."""
-        netns, cookie = key
+        """(n,) SAMPLE, oldest first, of all the socket's lives, CLOCK_MONOTONIC; NaN where a measure was unknown."""
         found = []
         for time_ns, points in self._ticks:
-            here = points[np.flatnonzero(points["cookie"] == np.uint64(cookie))]  # sorting them costs more
-            found += [(time_ns, point) for point in here if point["netns"] == netns]
+            here = points[np.flatnonzero(points["cookie"] == np.uint64(key.cookie))]  # sorting them costs more
+            found += [(time_ns, point) for point in here if point["netns"] == key.netns]
         samples = np.empty(len(found), SAMPLE)
         samples["time_ns"] = [time_ns for time_ns, _ in found]
         points = np.array([point for _, point in found], _POINT)

@@ -66,5 +66,5 @@ class EventLog:
 
     @staticmethod
     def _about(events: np.ndarray, key: Key) -> np.ndarray:
-        about: np.ndarray = (events["netns"] == key[0]) & (events["cookie"] == key[1])
+        about: np.ndarray = (events["netns"] == key.netns) & (events["cookie"] == key.cookie)
         return about

@@ -184,20 +184,21 @@ def _fill_queues(view: np.ndarray, sockets: np.ndarray, at: np.ndarray, hz: int)
 
 
 def _focus(tracker: Tracker, frame: Frame, key: Key) -> Focus | None:
-    netns, cookie = key
-    line = int(tracker.table.index.find(np.array([cookie], np.uint64), np.array([netns], np.uint32))[0])
-    if line < 0:
+    lives = tracker.table.rows.take(tracker.table.lives(key.netns, key.cookie))
+    at = key.among(lives["turn"])
+    if at is None:
         return None
-    row = tracker.table.rows[line].copy()
+    row = lives[at].copy()
     row["verdict"] = _verdicts(row.reshape(1), frame)[0]
     explanation = explain(row.reshape(1), frame.end_ns, frame.host.hz, frame.host.reset_reasons)[0]
     if _waited(row.reshape(1), tracker, frame)[0]:
         row["state"] = wire.CLOSE
     snap = int(row["snap"])
     offset_ns = frame.host.realtime_offset_ns
-    samples = tracker.history.of(key)
+    samples, events = tracker.history.of(key), tracker.log.followed().copy()
+    if key.turn is not None:
+        samples, events = _during(lives, at, samples), _during(lives, at, events)
     samples["time_ns"] += np.uint64(offset_ns)
-    events = tracker.log.followed().copy()
     for array in (samples, events):
         array.setflags(write=False)
     return Focus(
@@ -210,6 +211,18 @@ def _focus(tracker: Tracker, frame: Frame, key: Key) -> Focus | None:
         process=_process(tracker, row),
         explanation=explanation,
     )
+
+
+def _during(lives: np.ndarray, at: int, what: np.ndarray) -> np.ndarray:
+    """Of what is known of a socket, by time_ns, that which belongs to one of its lives: from when it connected to when
+    it connected again. lives: oldest first."""
+    within = np.ones(len(what), bool)
+    if lives["turn"][at]:
+        within &= what["time_ns"] >= lives["opened_ns"][at]
+    until = lives["opened_ns"][at + 1 : at + 2]
+    if until.any():
+        within &= what["time_ns"] < until
+    return what[within]
 
 
 def _process(tracker: Tracker, row: np.void) -> Process | None:

@@ -61,6 +61,17 @@ class Table:
         self.rows["netns"][fresh] = netns[missing]
         self.index.add(fresh)
 
+    def lives(self, netns: int, cookie: int) -> np.ndarray:
+        """(n,) intp: the lines of one socket, oldest first; several where it connected again."""
+        newest = self.index.find(np.array([cookie], np.uint64), np.array([netns], np.uint32))
+        if newest[0] < 0:
+            return newest[:0]
+        if not self.rows["turn"][newest[0]]:
+            return newest
+        rows = self.rows[: self.top]
+        lines = np.flatnonzero((rows["cookie"] == np.uint64(cookie)) & (rows["netns"] == netns))
+        return lines[np.argsort(rows["turn"][lines])]
+
     def allocate(self, count: int) -> np.ndarray:
         """(count,) intp: lines full of zeros, not yet in the index."""
         if count > self._free_count:

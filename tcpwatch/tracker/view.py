@@ -3,6 +3,7 @@ otherwise; a view never changes after it was made."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +14,23 @@ from tcpwatch.verdicts import Explanation
 
 PULSE_SECONDS = 60
 
-Key = tuple[int, int]  # (netns, cookie)
+
+class Key(NamedTuple):
+    """A socket, or one of its lives: turn is how often it had been connected before; None: the newest life's."""
+
+    netns: int
+    cookie: int
+    turn: int | None = None
+
+    def among(self, turns: np.ndarray) -> int | None:
+        """turns: (n,), of that socket's lives. Which of them is meant. A picture that began later than the one the key
+        is from, after a jump within a recording, has counted fewer turns: there it is the newest."""
+        if not len(turns):
+            return None
+        newest = int(turns.max())
+        wanted = newest if self.turn is None else min(self.turn, newest)
+        found = np.flatnonzero(turns == wanted)
+        return int(found[0]) if len(found) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +53,7 @@ class Focus:
     socket: np.void | None  # wire.SOCKET of the newest snapshot; None where it has none (ended, or not seen yet)
     path: tuple[tuple[str, int | None, int | None], ...]  # (state, entered Unix ns, how long in us), None = unknown
     samples: np.ndarray  # rows.SAMPLE, oldest first, time_ns Unix
-    events: np.ndarray  # wire.EVENT, oldest first (times CLOCK_MONOTONIC)
+    events: np.ndarray  # wire.EVENT, oldest first (times CLOCK_MONOTONIC); of all its lives if the key names none
     process: Process | None
     explanation: Explanation | None = None  # of its verdict
 

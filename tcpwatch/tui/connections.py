@@ -86,23 +86,21 @@ def sign(view: View, rows: np.ndarray, i: int) -> Cell:
 
 
 def name(view: View, rows: np.ndarray, i: int) -> Hashable:
+    return key(rows, i)
+
+
+def key(rows: np.ndarray, i: int) -> Key:
     """A socket that was connected before is several lines."""
-    return int(rows["netns"][i]), int(rows["cookie"][i]), int(rows["turn"][i])
-
-
-def key(rows: np.ndarray, i: int) -> Key | None:
-    return int(rows["netns"][i]), int(rows["cookie"][i])
+    return Key(int(rows["netns"][i]), int(rows["cookie"][i]), int(rows["turn"][i]))
 
 
 def place(view: View, rows: np.ndarray, name: Hashable) -> int | None:
-    """Where the connection with that name or key is in the rows; of a socket's, by its key, the newest."""
-    if not isinstance(name, tuple):
+    """name: a Key."""
+    if not isinstance(name, Key):
         return None
-    netns, cookie, *turn = name
-    found = np.flatnonzero((rows["cookie"] == np.uint64(cookie)) & (rows["netns"] == netns))
-    turns = rows["turn"][found]
-    found = found[turns == (turn[0] if turn else max(turns, default=0))]
-    return int(found[0]) if len(found) else None
+    found = np.flatnonzero((rows["cookie"] == np.uint64(name.cookie)) & (rows["netns"] == name.netns))
+    at = name.among(rows["turn"][found])
+    return None if at is None else int(found[at])
 
 
 def _connected(view: View, rows: np.ndarray, with_closed: bool) -> np.ndarray:

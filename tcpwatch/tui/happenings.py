@@ -151,7 +151,7 @@ def _place(view: View, rows: np.ndarray, name: Hashable) -> int | None:
 
 def _key(rows: np.ndarray, i: int) -> Key | None:
     cookie = int(rows["cookie"][i])
-    return (int(rows["netns"][i]), cookie) if cookie else None
+    return Key(int(rows["netns"][i]), cookie) if cookie else None
 
 
 def _measure(name: str, title: str, width: int, priority: int, field: str, unit: str) -> Column:

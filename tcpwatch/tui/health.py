@@ -103,7 +103,7 @@ def _place(view: View, rows: np.ndarray, name: Hashable) -> int | None:
 
 
 def _key(rows: np.ndarray, i: int) -> Key | None:
-    return 0, i  # of no connection: the page itself answers Enter
+    return Key(0, i)  # of no connection: the page itself answers Enter
 
 
 FINDINGS = Sheet(

@@ -54,7 +54,7 @@ def page(view: View, focus: Focus, width: int, height: int) -> list[Line]:
 def _line(view: View, focus: Focus) -> int | None:
     """Which of the view's listeners it is."""
     known = view.listening.rows
-    found = np.flatnonzero((known["cookie"] == np.uint64(focus.key[1])) & (known["netns"] == focus.key[0]))
+    found = np.flatnonzero((known["cookie"] == np.uint64(focus.key.cookie)) & (known["netns"] == focus.key.netns))
     return int(found[0]) if len(found) else None
 
 

@@ -98,7 +98,7 @@ def _place(view: View, rows: np.ndarray, name: Hashable) -> int | None:
 
 
 def _key(rows: np.ndarray, i: int) -> Key | None:
-    return int(rows["netns"][i]), i  # of no connection: the page itself answers Enter
+    return Key(int(rows["netns"][i]), i)  # of no connection: the page itself answers Enter
 
 
 def _number(name: str, title: str, width: int, priority: int, field: str, unit: units.Write) -> Column:

@@ -3,7 +3,6 @@ interrupts a process that such a kernel keeps from being looked at (the first on
 told of what its timers and segments do. perf counts every passage; a program of ours counts where a program was run."""
 
 import ctypes as C
-import errno
 import os
 import struct
 import subprocess
@@ -12,14 +11,11 @@ from functools import cache
 
 from tcpwatch.errors import TcpwatchError
 from tcpwatch.kernel import libbpf
-from tcpwatch.kernel.loaders import descriptors
+from tcpwatch.kernel.loaders import descriptors, perf
 from tcpwatch.kernel.programs import HOOKS
 
 _SYSTEMS = {"inet_sock_set_state": "sock"}  # the others are in tcp
-_ATTRIBUTE = struct.Struct("=IIQ112x")  # struct perf_event_attr: type, size, config
 _TRACEPOINT = 2  # PERF_TYPE_TRACEPOINT
-_CLOSE_ON_EXEC = 8  # PERF_FLAG_FD_CLOEXEC
-_PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}  # asm/unistd.h
 _ARRAY = 2  # BPF_MAP_TYPE_ARRAY
 _NUMBERS = """
 [ -d /sys/kernel/tracing/events ] || mount -t tracefs none /sys/kernel/tracing || exit 1
@@ -41,7 +37,7 @@ class Passages:
             self._links = undo.enter_context(ExitStack())
             for name, number in zip(names, _numbers(names), strict=True):
                 for cpu in range(os.cpu_count() or 1):
-                    self._counters.append(_counter(number, cpu))
+                    self._counters.append(perf.open_event("count of passages", _TRACEPOINT, number, cpu))
                     undo.callback(os.close, self._counters[-1])
                 self._links.callback(os.close, descriptors.attach_program(self._program, "raw_tp", name))
             self._held = undo.pop_all()
@@ -84,18 +80,6 @@ def _numbers(names: list[str]) -> list[int]:
     paths = [f"{_SYSTEMS.get(name, 'tcp')}/{name}" for name in names]
     command = ["unshare", "--mount", "sh", "-c", _NUMBERS, "sh", *paths]
     return list(map(int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()))
-
-
-def _counter(number: int, cpu: int) -> int:
-    attribute = C.create_string_buffer(_ATTRIBUTE.pack(_TRACEPOINT, _ATTRIBUTE.size, number))
-    call = _PERF_EVENT_OPEN.get(os.uname().machine)
-    if call is None:
-        raise OSError(errno.ENOSYS, "perf_event_open has no known number here")
-    everybody, no_group = -1, -1
-    descriptor: int = C.CDLL(None, use_errno=True).syscall(call, attribute, everybody, cpu, no_group, _CLOSE_ON_EXEC)
-    if descriptor < 0:
-        raise libbpf.os_error("perf_event_open")
-    return descriptor
 
 
 def _adds_one_to(slots: int) -> bytes:

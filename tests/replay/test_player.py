@@ -14,7 +14,7 @@ from tcpwatch.recording.reader import Recording
 from tcpwatch.recording.writer import Writer
 from tcpwatch.replay import cue
 from tcpwatch.replay.player import Player
-from tcpwatch.tracker.view import View
+from tcpwatch.tracker.view import Key, View
 
 from . import town
 from .pictures import differences
@@ -217,12 +217,12 @@ def test_space_at_the_end_begins_again(path: Path) -> None:
 def test_the_connection_looked_at_stays_in_focus(path: Path) -> None:
     """Over every seek, paused or not."""
     with watched(path) as on:
-        on.player.look_at((1, 7))
+        on.player.look_at(Key(1, 7))
         on.until(lambda: (view := on.player.latest()) is not None and view.focus is not None)
         for second in (20, 5, 29):
             focus = on.exact(second).focus
             assert focus is not None
-            assert focus.key == (1, 7)
+            assert focus.key == Key(1, 7)
             assert len(focus.samples) == second
         on.player.look_at(None)
         on.until(lambda: (view := on.player.latest()) is not None and view.focus is None)

@@ -7,6 +7,7 @@ from tcpwatch.rows import ROW
 from tcpwatch.tracker.history import _TICK_BYTES, History
 from tcpwatch.tracker.log import EventLog
 from tcpwatch.tracker.tracker import Tracker
+from tcpwatch.tracker.view import Key
 
 from .build import CLIENT_LIFE, START_NS, event, frame, moves, sockets
 from .load import pairs
@@ -61,7 +62,7 @@ def test_the_history_keeps_to_its_budget() -> None:
     shown = sockets(*({"cookie": n, "cwnd": 10} for n in range(5000)))
     for tick in range(10):
         history.remember(tick, shown)
-    assert history.of((1, 17))["time_ns"].tolist() == [8, 9]
+    assert history.of(Key(1, 17))["time_ns"].tolist() == [8, 9]
 
 
 def test_the_history_of_one_connection() -> None:
@@ -71,12 +72,12 @@ def test_the_history_of_one_connection() -> None:
     history.remember(1, sockets({**here, "srtt_us": 0, "ssthresh": wire.SSTHRESH_INFINITE}, {**here, "netns": 2}))
     history.remember(2, sockets())
     history.remember(3, sockets(here, {**here, "cookie": 4}))
-    samples = history.of((1, 5))
+    samples = history.of(Key(1, 5))
     assert samples["time_ns"].tolist() == [1, 3]
     assert np.isnan(samples["rtt_us"]).tolist() == np.isnan(samples["ssthresh"]).tolist() == [True, False]
     assert samples["unacked"].tolist() == [3, 3]
     assert samples["snd_wnd"].tolist() == [9, 9]
-    assert len(history.of((3, 5))) == 0
+    assert len(history.of(Key(3, 5))) == 0
 
 
 def test_a_window_that_was_never_told() -> None:
@@ -84,7 +85,7 @@ def test_a_window_that_was_never_told() -> None:
     history = History(1 << 20)
     history.remember(1, sockets({"cwnd": 10, "state": wire.SYN_SENT, "rcv_wnd": 65_535}))
     history.remember(2, sockets({"cwnd": 10, "state": wire.ESTABLISHED}))
-    samples = history.of((1, 1))
+    samples = history.of(Key(1, 1))
     assert np.isnan(samples["snd_wnd"]).tolist() == [True, False]
     assert samples["snd_wnd"][1] == 0
     assert samples["rcv_wnd"].tolist() == [65_535, 0]
@@ -114,7 +115,7 @@ def test_all_events_of_the_connection_looked_at() -> None:
     """What was logged of it before counts, then all that comes, beyond the log's own bound; not its namesake's."""
     tracker = Tracker(keep_events=4)
     tracker.fold(frame(1, moves((7, 2), (2, 1)), moves((7, 2), netns=2)))
-    tracker.look_at((1, 1))
+    tracker.look_at(Key(1, 1))
     more = [event(wire.RETRANSMIT, wire.ESTABLISHED, at=1 + n / 100) for n in range(20)]
     tracker.fold(frame(2, *more, moves((7, 2), cookie=3, at=1)))
     focus = tracker.view().focus

@@ -8,7 +8,7 @@ import pytest
 
 from tcpwatch import wire
 from tcpwatch.tracker.tracker import Tracker
-from tcpwatch.tracker.view import PULSE_SECONDS, View
+from tcpwatch.tracker.view import PULSE_SECONDS, Key, View
 from tests.yardstick import slowness
 
 from .build import START_NS, event, frame, moves, sockets
@@ -25,7 +25,7 @@ def arrays(view: View) -> dict[str, np.ndarray]:
 def looked_at() -> Tracker:
     tracker = Tracker(keep_closed=10, history_bytes=1 << 20, keep_events=100)
     tracker.fold(frame(1, moves((7, 2), (2, 1)), snapshot=sockets({"state": 1, "cwnd": 10, "send_queue": 5})))
-    tracker.look_at((1, 1))
+    tracker.look_at(Key(1, 1))
     tracker.fold(frame(3, moves((7, 2), cookie=2, at=2)))
     return tracker
 
@@ -116,13 +116,35 @@ def test_the_states_of_a_machine() -> None:
     assert {n: int(c) for n, c in enumerate(counted) if c} == {wire.SYN_SENT: 1, wire.TIME_WAIT: 1}
 
 
+def test_each_life_of_a_socket_has_details_of_its_own() -> None:
+    """Whichever is the newest meanwhile; who asks for the socket gets that one, and the events of all."""
+    tracker = Tracker(keep_closed=10, history_bytes=1 << 20, keep_events=100)
+    for turn in range(3):
+        tracker.look_at(Key(1, 1, 1))
+        called = moves((7, 2), (2, 1), at=turn, rport=80 + turn)
+        answered = sockets({"state": wire.ESTABLISHED, "cwnd": 10 + turn})
+        tracker.fold(frame(turn + 0.5, called, snapshot=answered, begin=turn + 0.4))
+        tracker.fold(frame(turn + 0.9, moves((1, 7), at=turn + 0.6, rport=80 + turn)))
+    for key, shown in ((Key(1, 1, 0), [0]), (Key(1, 1, 1), [1]), (Key(1, 1, 2), [2]), (Key(1, 1), [0, 1, 2])):
+        tracker.look_at(key)
+        focus = tracker.view().focus
+        assert focus is not None
+        assert focus.row["rport"] == 80 + shown[-1]
+        assert focus.events["rport"].tolist() == [80 + n for n in shown for _ in range(3)]
+        assert focus.samples["cwnd"].tolist() == [10 + n for n in shown]
+    tracker.look_at(Key(1, 1, 0))
+    tracker.fold(frame(100, moves((7, 2), (2, 1), at=99)))
+    tracker.fold(frame(200, snapshot=sockets({"state": wire.ESTABLISHED})))
+    assert tracker.view().focus is None, "the life that was looked at is forgotten, and no other one is shown for it"
+
+
 @pytest.mark.parametrize(("shown", "waiting"), [(True, 1), (False, 2)])
 def test_a_time_wait_goes_with_its_namespace(shown: bool, waiting: int) -> None:
     """The newest snapshot lacks it, though nobody reads that namespace any more; what ended since then is there. Where
     snapshots have none at all, their lack says nothing."""
     tracker = Tracker(keep_closed=10, history_bytes=1 << 20)
     ends = ((7, 2), (2, 1), (1, 4), (4, 11), (11, 7))
-    tracker.look_at((2, 2))
+    tracker.look_at(Key(2, 2))
     tracker.fold(frame(1, moves(*ends, cookie=2, netns=2), shows_time_wait=shown))
     assert tracker.view().states[wire.TIME_WAIT] == 1
     newer = moves(*ends, cookie=3, netns=2, at=1.5)

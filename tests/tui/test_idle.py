@@ -8,6 +8,7 @@ from rich.cells import cell_len
 
 from tcpwatch import rows as shapes
 from tcpwatch.tracker.view import View
+from tcpwatch.tui import connections
 from tcpwatch.tui.views import VIEWS
 
 from . import picture
@@ -101,7 +102,7 @@ async def test_enter_opens_the_connection() -> None:
     async with hand(shown.connections) as h:
         await open_idle(h, shown)
         await h.press("enter")
-        assert h.feed.key == (int(shown.connections["netns"][8]), int(shown.connections["cookie"][8]))
+        assert h.feed.key == connections.key(shown.connections, 8)
 
 
 async def test_every_column_sorts_in_both_directions() -> None:

@@ -12,7 +12,8 @@ from tcpwatch import rows as shapes
 from tcpwatch import wire
 from tcpwatch.errors import BadInput, KernelLacks
 from tcpwatch.frame import Probe
-from tcpwatch.tracker.view import View
+from tcpwatch.tracker.view import Key, View
+from tcpwatch.tui import connections
 from tcpwatch.tui.app import TcpwatchApp
 from tcpwatch.tui.detail import Detail
 from tcpwatch.tui.lines import Lines
@@ -214,8 +215,7 @@ async def test_enter_opens_the_details_and_escape_leads_back() -> None:
     """The feed is told where to look, and when to look away."""
     async with hand(ROWS) as h:
         await h.press("j", "j", "enter")
-        row = ROWS[h.order()[2]]
-        assert h.feed.key == (int(row["netns"]), int(row["cookie"]))
+        assert h.feed.key == connections.key(ROWS, h.order()[2])
         text = h.text()
         for word in (
             "life",
@@ -350,7 +350,7 @@ async def test_enter_on_an_event_opens_its_connection() -> None:
     async with hand(ROWS) as h:
         await h.press("6", "j", "enter")
         about = picture.view(ROWS).events[-2]
-        assert h.feed.key == (int(about["netns"]), int(about["cookie"]))
+        assert h.feed.key == Key(int(about["netns"]), int(about["cookie"]))
 
 
 async def test_question_mark_explains_keys_numbers_and_probes() -> None:

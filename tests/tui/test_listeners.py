@@ -12,7 +12,7 @@ from tcpwatch.counters import COUNTS
 from tcpwatch.frame import Frame, Snapshot
 from tcpwatch.rows import FINE, FLOOD, LISTENER, LOAD, POINT, SLOW_ACCEPT, UNSURE
 from tcpwatch.tracker.tracker import Tracker
-from tcpwatch.tracker.view import Listening, View
+from tcpwatch.tracker.view import Key, Listening, View
 from tcpwatch.tui.columns import fit
 from tcpwatch.tui.listeners import LISTENERS
 from tcpwatch.tui.sheet import Wish, show
@@ -52,7 +52,7 @@ def counts(second: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def view() -> View:
     tracker = Tracker(history_bytes=1 << 20, keep_events=1000)
-    tracker.look_at((1, SLOW))
+    tracker.look_at(Key(1, SLOW, 0))
     for second in range(12):
         now_ns = START_NS + second * picture.SECOND
         taken = Snapshot(now_ns, now_ns + 1, sockets(second), frozenset({1, 2}), counts(second))

@@ -11,6 +11,7 @@ import pytest
 from tcpwatch import rows as shapes
 from tcpwatch import wire
 from tcpwatch.filter import parse
+from tcpwatch.tracker.view import Key
 from tcpwatch.tui import cells
 from tcpwatch.tui.connections import CONNECTIONS, place, sign
 from tcpwatch.tui.guide import page
@@ -144,16 +145,19 @@ def test_a_connection_is_found_by_its_namespace_and_cookie() -> None:
     """Two namespaces may hold the same cookie; what is gone is not found."""
     rows = VIEW.connections.copy()
     rows["cookie"][:2], rows["netns"][:2] = 77_777, (1, 2)
-    assert (place(VIEW, rows, (2, 77_777)), place(VIEW, rows, (3, 77_777))) == (1, None)
+    assert (place(VIEW, rows, Key(2, 77_777)), place(VIEW, rows, Key(3, 77_777))) == (1, None)
 
 
 def test_a_socket_that_was_connected_before_is_several_lines() -> None:
-    """The cursor stays on each; whoever asks for the socket gets its newest life."""
+    """The cursor stays on each; whoever asks for the socket gets its newest life, as does a picture that has counted
+    fewer of them than one asks for."""
     rows = VIEW.connections.copy()
     turns = {2: 1, 5: 0, 11: 2}
     for i, turn in turns.items():
         rows["cookie"][i], rows["netns"][i], rows["turn"][i] = 77_777, 1, turn
     for i in turns:
         assert place(VIEW, rows, CONNECTIONS.name(VIEW, rows, i)) == i
-    assert place(VIEW, rows, (1, 77_777)) == 11
-    assert place(VIEW, rows, (1, 77_777, 3)) is None
+    assert place(VIEW, rows, Key(1, 77_777)) == 11
+    assert place(VIEW, rows, Key(1, 77_777, 3)) == 11
+    rows["turn"][11] = 4
+    assert place(VIEW, rows, Key(1, 77_777, 3)) is None

@@ -1,35 +1,19 @@
 """How does a program stand at one of the kernel's functions where nothing describes them? At a kprobe that a perf event
 holds: it has no name in the system (tracefs is not needed either) and goes with its descriptor."""
 
-import ctypes as C
 import fcntl
 import os
 import platform
 import re
 from pathlib import Path
 
-from tcpwatch.kernel.libbpf import os_error
+from tcpwatch.kernel.loaders import perf
 
 _DEVICE = Path("/sys/bus/event_source/devices/kprobe")  # since e12f03d7031a (4.17)
 _SYMBOLS = Path("/proc/kallsyms")
-# of perf_event_open, on the CPUs of which dialect.h knows where the stack begins once a function has ended (RISC-V's
-# trampoline does not keep it)
-_NUMBERS = {"x86_64": 298, "aarch64": 241}
-_CLOSE_ON_EXEC = 8  # PERF_FLAG_FD_CLOEXEC
+# of which dialect.h knows where the stack begins once a function has ended (RISC-V's trampoline does not keep it)
+_MACHINES = ("x86_64", "aarch64")
 _ENABLE, _SET_BPF = 0x2400, 0x40042408  # PERF_EVENT_IOC_*: include/uapi/linux/perf_event.h
-
-
-class _Attributes(C.Structure):
-    """struct perf_event_attr, as far as a kernel must know it (PERF_ATTR_SIZE_VER1)"""
-
-    _fields_ = (
-        ("type", C.c_uint32),
-        ("size", C.c_uint32),
-        ("config", C.c_uint64),
-        ("unused", C.c_uint64 * 5),  # what to sample: nothing; bits, none of them; when to wake somebody
-        ("function", C.c_char_p),  # config1
-        ("offset", C.c_uint64),  # config2
-    )
 
 
 class Functions:
@@ -51,28 +35,23 @@ class Functions:
 
 def attach(program: int, function: str, at_return: bool) -> int:
     """The descriptor with which the attachment goes; the program, of type kprobe, runs on all CPUs. Raises OSError."""
-    attributes = _Attributes(size=C.sizeof(_Attributes), function=function.encode())
-    attributes.type = int((_DEVICE / "type").read_text())
-    if at_return:
-        attributes.config = 1 << _bit((_DEVICE / "format/retprobe").read_text())
+    kind = int((_DEVICE / "type").read_text())
+    config = 1 << _bit((_DEVICE / "format/retprobe").read_text()) if at_return else 0
     # an event is some CPU's, one that is there; its program is run before anybody asks whose it is
     cpu = min(os.sched_getaffinity(0))
-    number = _NUMBERS[platform.machine()]
-    event = C.CDLL(None, use_errno=True).syscall(number, C.byref(attributes), -1, cpu, -1, C.c_ulong(_CLOSE_ON_EXEC))
-    if event < 0:
-        raise os_error(f"no probe at {function}")
+    event = perf.open_event(f"probe at {function}", kind, config, cpu, function.encode())
     try:
         fcntl.ioctl(event, _SET_BPF, program)
         fcntl.ioctl(event, _ENABLE, 0)
     except BaseException:
         os.close(event)
         raise
-    return int(event)
+    return event
 
 
 def _lacking(device: Path) -> str:
-    if platform.machine() not in _NUMBERS:
-        return f"without BTF tcpwatch hooks functions on {' and '.join(_NUMBERS)} only"
+    if platform.machine() not in _MACHINES:
+        return f"without BTF tcpwatch hooks functions on {' and '.join(_MACHINES)} only"
     if not (device / "type").exists():
         return "this kernel has no probes at functions (CONFIG_KPROBE_EVENTS), and without BTF nothing else serves"
     return ""
