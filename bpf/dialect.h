@@ -32,7 +32,6 @@
 	u64 map__##name(void *ctx) { return (u64)kind << 56 | (u64)number_of_##name << 40 | (u64)(size) << 24 | (entries); }
 #define MAP_RINGS(name, most) MAP_(12, name, 4, most)
 #define MAP_PERCPU_ARRAY(name, value_type, entries) MAP_(6, name, sizeof(value_type), entries)
-#define MAP_ARRAY(name, value_type, entries) MAP_(2, name, sizeof(value_type), entries)
 #define MAP_SOCKETS(name, needed, most) MAP_(9, name, sizeof(u64), (needed) ? most : 1) /* forgets whom it has not seen for long */
 #ifdef WITHOUT_BTF
 #define MAP_CALLS(name, most) MAP_(9, name, sizeof(struct tw_call), most)
@@ -58,10 +57,8 @@
 	struct name##_one { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 16); }; \
 	struct { __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); __uint(max_entries, most); __uint(key_size, 4); \
 		 __array(values, struct name##_one); } name SEC(".maps");
-#define MAP_TABLE_(kind, name, value_type, entries) \
-	struct { __uint(type, kind); __uint(max_entries, entries); __type(key, u32); __type(value, value_type); } name SEC(".maps");
-#define MAP_PERCPU_ARRAY(name, value_type, entries) MAP_TABLE_(BPF_MAP_TYPE_PERCPU_ARRAY, name, value_type, entries)
-#define MAP_ARRAY(name, value_type, entries)        MAP_TABLE_(BPF_MAP_TYPE_ARRAY, name, value_type, entries)
+#define MAP_PERCPU_ARRAY(name, value_type, entries) \
+	struct { __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY); __uint(max_entries, entries); __type(key, u32); __type(value, value_type); } name SEC(".maps");
 /* Left with one entry where it is not needed (loaders/core.py) */
 #define MAP_SOCKETS(name, needed, most) \
 	struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, most); __type(key, u64); __type(value, u64); } name SEC(".maps");
@@ -156,7 +153,7 @@ struct tw_call { u64 given[MOST_ARGUMENTS]; };
 	ALWAYS_INLINE int body_of_##name(u64 *ctx)
 #define FUNCTION_END(name, count)                                                                 \
 	enum { number_of_call_##name = __COUNTER__ };                                             \
-	ALWAYS_INLINE int body_of_##name(u64 *ctx);                                               \
+	ALWAYS_INLINE int end_of_##name(u64 *ctx);                                               \
 	int enter_##name(struct pt_regs *regs)                                                    \
 	{                                                                                         \
 		struct tw_call call = { GIVEN(regs) };                                            \
@@ -174,9 +171,9 @@ struct tw_call { u64 given[MOST_ARGUMENTS]; };
 		__builtin_memcpy(all, call->given, sizeof(call->given));                          \
 		bpf_map_delete_elem(MAP(calls), &key);                                            \
 		all[count] = PT_REGS_RC(regs);                                                    \
-		return body_of_##name(all);                                                       \
+		return end_of_##name(all);                                                       \
 	}                                                                                         \
-	ALWAYS_INLINE int body_of_##name(u64 *ctx)
+	ALWAYS_INLINE int end_of_##name(u64 *ctx)
 
 #undef READ
 #define READ(lvalue)            PEEK(lvalue)

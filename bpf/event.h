@@ -10,6 +10,7 @@
 #define KERNEL_THREAD_FLAG 0x00200000 /* PF_KTHREAD, include/linux/sched.h */
 #define SOCK_KEEPOPEN_BIT 3 /* enum sock_flags: SO_KEEPALIVE */
 #define SOCK_LINGER_BIT 4   /* enum sock_flags: SO_LINGER */
+#define ORIGIN_ICMP 2       /* SO_EE_ORIGIN_ICMP, include/uapi/linux/errqueue.h */
 
 ALWAYS_INLINE void map_ipv4(u8 *address, __be32 ipv4)
 {
@@ -225,6 +226,24 @@ ALWAYS_INLINE u16 local_port(struct sock *sk)
 	return tp ? ntohs(READ(tp->inet_conn.icsk_inet.inet_sport)) : 0;
 }
 
+/* The errno of an ICMP message that came while connect() held the socket's lock. A process that asked for it (SO_ERROR)
+ * has taken it off the socket, but over IPv4 the message itself waits in a queue that few ever read. */
+ALWAYS_INLINE u32 told_while_locked(struct sock *sk)
+{
+	struct sock_exterr_skb *cb = (struct sock_exterr_skb *)0;
+	u32 error = READ(sk->sk_err_soft);
+	char *message;
+	u8 origin = 0;
+
+	if (error || !READ(sk->sk_error_queue.qlen))
+		return error;
+	message = (char *)&READ(sk->sk_error_queue.next)->cb;
+	bpf_probe_read_kernel(&origin, sizeof(origin), message + (long)&cb->ee.ee_origin);
+	if (origin == ORIGIN_ICMP)
+		bpf_probe_read_kernel(&error, sizeof(error), message + (long)&cb->ee.ee_errno);
+	return error;
+}
+
 /* An event about a full socket; returns 0 where it is not TCP, not wanted, or the ring is full */
 ALWAYS_INLINE struct tw_event *socket_event(struct sock *sk, u32 kind)
 {
@@ -247,8 +266,8 @@ ALWAYS_INLINE struct tw_event *socket_event(struct sock *sk, u32 kind)
 	e->lport = lport;
 	e->old_state = e->new_state = READ(sk->__sk_common.skc_state);
 	e->error = READ(sk->sk_err);
-	if (!e->error && e->old_state == ST_SYN_SENT) /* an ICMP message that came while connect() held the lock */
-		e->error = READ(sk->sk_err_soft);
+	if (!e->error && e->old_state == ST_SYN_SENT)
+		e->error = told_while_locked(sk);
 	note_counters(e, sk);
 	return e;
 }

@@ -25,7 +25,7 @@ typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 
-enum { BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_ARRAY_OF_MAPS = 12, BPF_MAP_TYPE_RINGBUF = 27 };
+enum { BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_ARRAY_OF_MAPS = 12, BPF_MAP_TYPE_RINGBUF = 27 };
 enum { BPF_ANY = 0 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
@@ -69,6 +69,8 @@ typedef struct { int owned; } socket_lock_t;
 typedef struct { int counter; } atomic_t;
 typedef struct { unsigned int val; } kuid_t;
 
+struct sk_buff;
+struct sk_buff_head { struct sk_buff *next; u32 qlen; };
 struct timer_list { unsigned long expires; };
 struct sock_reuseport { unsigned int synq_overflow_ts; };
 
@@ -77,6 +79,7 @@ struct sock {
 	socket_lock_t sk_lock;
 	int sk_err;
 	int sk_err_soft;
+	struct sk_buff_head sk_error_queue;
 	unsigned long sk_pacing_rate;
 	kuid_t sk_uid;
 	u16 sk_protocol;
@@ -195,6 +198,8 @@ struct sk_buff {
 	__be16 protocol;
 };
 struct tcp_skb_cb { u16 tcp_gso_segs; };
+struct sock_extended_err { u32 ee_errno; u8 ee_origin; };
+struct sock_exterr_skb { struct sock_extended_err ee; };
 
 struct cred { kuid_t euid; };
 struct task_struct {

@@ -273,15 +273,7 @@ ALWAYS_INLINE int each_socket(struct bpf_iter__tcp *ctx)
 	struct tcp_sock *tp;
 	struct tcp_timewait_sock *tw;
 	struct tcp_request_sock *req;
-	u32 zero = 0;
 
-	if (ctx->meta->seq_num == 0) {
-		struct tw_clock *c = bpf_map_lookup_elem(MAP(clock), &zero);
-		if (c) {
-			c->time_ns = bpf_ktime_get_ns();
-			c->jiffies = bpf_jiffies64();
-		}
-	}
 	if (!common)
 		return 0;
 	s.netns = NETNS_OF(*common);

@@ -60,4 +60,13 @@ ALWAYS_INLINE void look_at_congestion(struct sock *sk)
 	congestion_event(sk, state);
 }
 
+/* tcp_disconnect() makes it Open, and the cookie is the same when the socket connects again. */
+ALWAYS_INLINE void forget_congestion(struct sock *sk)
+{
+	u64 key = (u64)sk;
+
+	if (!congestion_has_event)
+		bpf_map_delete_elem(MAP(congestion_told), &key);
+}
+
 #endif

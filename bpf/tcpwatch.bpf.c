@@ -29,19 +29,17 @@ KNOB(u8, congestion_has_event, 1)   /* tcp_cong_state_set: since d2d98a9fe3d6 (5
 KNOB(u8, retransmit_has_error, 0)   /* tcp_retransmit_skb(sk, skb, err)                          */
 
 /* Maps. rings: events are inserted by reserve_event(), taken out by user space. tallies: one slot per kind, added to by
- * reserve_event(), never reset. clock: written by the socket iterator. last_closed: what a process closed last on
- * this CPU, for the destroy hook that follows at once. numbers: where no cookies can be made, what a socket is known
- * by; inserted by number_of(), deleted at the socket's end. congestion_told: where no tracepoint tells of congestion
- * states, which one was told last of a socket, by look_at_congestion(). cookies_told: how much was told of listeners
- * lately, by enough_told(). calls: without BTF, what functions were given that have not ended; inserted at their
- * beginning, deleted at their end, both by FUNCTION_END. */
+ * reserve_event(), never reset. last_closed: what a process closed last on this CPU, for the destroy hook that follows
+ * at once. numbers: where no cookies can be made, what a socket is known by; inserted by number_of(), deleted at the
+ * socket's end. congestion_told: where no tracepoint tells of congestion states, which one was told last of a socket, by
+ * look_at_congestion(). cookies_told: how much was told of listeners lately, by enough_told(). calls: without BTF, what
+ * functions were given that have not ended; inserted at their beginning, deleted at their end, both by FUNCTION_END. */
 struct tw_allowance { u64 window, told; };
 enum { COOKIE_SLOTS = 128 };
 MAP_RINGS(rings, 8)
 MAP_PERCPU_ARRAY(tallies, struct tw_tally, TW_KINDS)
 MAP_PERCPU_ARRAY(last_closed, u64, 1)
 MAP_PERCPU_ARRAY(cookies_told, struct tw_allowance, COOKIE_SLOTS)
-MAP_ARRAY(clock, struct tw_clock, 1)
 MAP_SOCKETS(numbers, !makes_cookies, 65536)
 MAP_SOCKETS(congestion_told, !congestion_has_event, 16384)
 MAP_CALLS(calls, 2048)
@@ -70,6 +68,8 @@ TRACEPOINT(inet_sock_set_state)
 		FORGET(sk);
 		return 0;
 	}
+	if (old_state == ST_CLOSE)
+		forget_congestion(sk);
 	e = socket_event(sk, TW_STATE);
 	if (!e)
 		return 0;
@@ -214,8 +214,14 @@ FUNCTION(tcp_v6_send_reset)
 	return 0;
 }
 
-/* Before it, too: one recovery may follow on another while the same segment is served */
+/* Before it: one recovery may follow on another while the same segment is served. After it: RACK's timer begins one, too */
 FUNCTION(tcp_enter_recovery)
+{
+	look_at_congestion(ARG(struct sock *, 0));
+	return 0;
+}
+
+FUNCTION_END(tcp_enter_recovery, 2)
 {
 	look_at_congestion(ARG(struct sock *, 0));
 	return 0;
@@ -228,6 +234,13 @@ FUNCTION_END(tcp_fastretrans_alert, 5)
 }
 
 FUNCTION_END(tcp_enter_loss, 1)
+{
+	look_at_congestion(ARG(struct sock *, 0));
+	return 0;
+}
+
+/* The path's MTU has become smaller */
+FUNCTION_END(tcp_simple_retransmit, 1)
 {
 	look_at_congestion(ARG(struct sock *, 0));
 	return 0;

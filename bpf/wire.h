@@ -201,12 +201,6 @@ struct tw_tally {
 	u64 lost;                  /* the ring was full */
 };
 
-/* Written by the socket iterator: lets user space work out how long a jiffy is */
-struct tw_clock {
-	u64 time_ns;
-	u64 jiffies;
-};
-
 _Static_assert(sizeof(struct tw_event) == 168, "tw_event has padding");
 _Static_assert(sizeof(struct tw_socket) == 280, "tw_socket has padding");
 _Static_assert(sizeof(struct tw_owner) == 48, "tw_owner has padding");

@@ -1,6 +1,7 @@
 """Can tcpwatch work here, and what would make it work better? `report` turns facts into findings and is pure;
 `examine` collects the facts from the kernel room. How findings are drawn is text/doctor.py's business."""
 
+import errno
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,12 +100,15 @@ def _probe(probe: Probe) -> Finding:
     reason = ": ".join(filter(None, (probe.reason, probe.without)))
     cure = privileges.cure(privileges.NEEDED) if probe.refused else ""
     if probe.refused and probe.kind in FUNCTIONS:
-        # whoever may load the others and not these has, as a rule, a kernel that allows it to nobody
-        reason = f"{probe.reason}: this kernel likely lets nobody hook its functions"
-        cure = f"a kernel that does (fentry, fexit); until then {probe.without}"
-        if probe.kind in ("kprobe", "kretprobe"):
+        if probe.kind in ("fentry", "fexit"):
+            # whoever may load the others and not these has, as a rule, a kernel that allows it to nobody
+            reason = f"{probe.reason}: this kernel likely lets nobody hook its functions"
+            cure = f"a kernel that does (fentry, fexit); until then {probe.without}"
+        elif any(os.strerror(number) in probe.reason for number in (errno.EACCES, errno.EPERM)):
             reason = f"{probe.reason}: perf events, which hold probes at functions, may take more than CAP_PERFMON"
             cure = f"CAP_SYS_ADMIN, or kernel.perf_event_paranoid at 2; until then {probe.without}"
+        else:  # it is this function that takes no probe
+            cure = ""
     return Finding("probe", f"{probe.kind}/{probe.name}", status, probe.purpose, reason, cure)
 
 

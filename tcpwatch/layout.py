@@ -119,14 +119,12 @@ OWNER: Fields = [
 ]
 
 TALLY: Fields = [("seen", "<u8"), ("lost", "<u8")]
-CLOCK: Fields = [("time_ns", "<u8"), ("jiffies", "<u8")]
 
 STRUCTS: Mapping[str, Fields] = {
     "tw_event": EVENT,
     "tw_socket": SOCKET,
     "tw_owner": OWNER,
     "tw_tally": TALLY,
-    "tw_clock": CLOCK,
 }
 
 

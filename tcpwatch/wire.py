@@ -7,11 +7,11 @@ import numpy as np
 
 from tcpwatch import layout
 
-EVENT, SOCKET, OWNER, TALLY, CLOCK = (
-    np.dtype(list(fields)) for fields in (layout.EVENT, layout.SOCKET, layout.OWNER, layout.TALLY, layout.CLOCK)
+EVENT, SOCKET, OWNER, TALLY = (
+    np.dtype(list(fields)) for fields in (layout.EVENT, layout.SOCKET, layout.OWNER, layout.TALLY)
 )
 
-STRUCTS = {"tw_event": EVENT, "tw_socket": SOCKET, "tw_owner": OWNER, "tw_tally": TALLY, "tw_clock": CLOCK}
+STRUCTS = {"tw_event": EVENT, "tw_socket": SOCKET, "tw_owner": OWNER, "tw_tally": TALLY}
 
 # enum tw_kind
 STATE, RETRANSMIT, SYNACK_RETRANSMIT, RESET_SENT, RESET_RECEIVED, CONGESTION, RELEASED = range(7)

@@ -25,7 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(home.cleanup)
     configuration.set_hypothesis_home_dir(home.name)
     # A machine that is slow for a moment is no fault of what is tested; what has to be fast has a test that times it
-    settings.register_profile("tcpwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile(
+        "tcpwatch", deadline=None, derandomize=IN_CI, suppress_health_check=[HealthCheck.too_slow]
+    )
     settings.load_profile("tcpwatch")
     config.addinivalue_line("markers", f"{PLAYED_AGAIN}: where it failed and could not see what happened (again.py)")
 

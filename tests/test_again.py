@@ -1,5 +1,6 @@
 """Is a test played again where it could not see what happened, with everything made anew, and only there?"""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,4 +57,5 @@ def test_what_was_hidden_is_played_again(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert "2 failed, 1 passed" in done.stdout
     assert str({"seen late": 3, "never seen": PLAYS, "wrong": 1}) in done.stdout
-    assert done.stdout.count("the kernel left out a hook 1 times: played again") == 2 + PLAYS - 1
+    # more times where others use the kernel meanwhile, and it keeps something of that from its hooks
+    assert len(re.findall(r"the kernel left out a hook \d+ times: played again", done.stdout)) == 2 + PLAYS - 1

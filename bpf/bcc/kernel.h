@@ -6,6 +6,7 @@
 #ifndef TCPWATCH_KERNEL_H
 #define TCPWATCH_KERNEL_H
 
+#include <linux/errqueue.h>
 #include <linux/netdevice.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>

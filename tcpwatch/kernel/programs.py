@@ -151,6 +151,15 @@ HOOKS = (
         for_want_of="congestion_has_event",
     ),
     Hook(
+        "after_tcp_enter_recovery",
+        "fexit",
+        "tcp_enter_recovery",
+        "congestion states: a recovery that a timer begins",
+        "a short one is not told of",
+        "congestion",
+        for_want_of="congestion_has_event",
+    ),
+    Hook(
         "after_tcp_fastretrans_alert",
         "fexit",
         "tcp_fastretrans_alert",
@@ -164,6 +173,15 @@ HOOKS = (
         "fexit",
         "tcp_enter_loss",
         "congestion states: loss",
+        _SNAPSHOTS_SERVE,
+        "congestion",
+        for_want_of="congestion_has_event",
+    ),
+    Hook(
+        "after_tcp_simple_retransmit",
+        "fexit",
+        "tcp_simple_retransmit",
+        "congestion states: loss, as the path's MTU shrank",
         _SNAPSHOTS_SERVE,
         "congestion",
         for_want_of="congestion_has_event",
@@ -243,7 +261,6 @@ class Programs:
             self._probe(hook) for hook in self._hooks if hook.program not in self._absent or hook.feature not in served
         )
         self._tallies = self._object.descriptor("tallies")
-        self._clock = self._object.descriptor("clock")
 
     def link(self, program: str) -> int | None:
         """The descriptor of an attached program, None where the kernel refused it."""
@@ -252,7 +269,7 @@ class Programs:
     def tally(self) -> "np.ndarray":
         """(KINDS,) wire.TALLY since loading, summed over the CPUs. What a hook missed because it had interrupted itself
         counts as lost, although it might not have been wanted: nobody looked."""
-        import numpy as np  # 80 ms, and not needed to attach: here and below
+        import numpy as np  # 80 ms, and not needed to attach
 
         from tcpwatch import wire
 
@@ -271,16 +288,6 @@ class Programs:
                 interrupted += missed
         self.interrupted = interrupted
         return total
-
-    def clock(self) -> tuple[int, int]:
-        """(CLOCK_MONOTONIC ns, jiffies) at the last snapshot's begin; (0, 0) before the first."""
-        import numpy as np
-
-        from tcpwatch import wire
-
-        slot = np.zeros(1, wire.CLOCK)
-        libbpf.look_up(self._clock, 0, slot)
-        return int(slot["time_ns"][0]), int(slot["jiffies"][0])
 
     def fall_silent(self) -> None:
         """Detach what makes events; snapshots and owners can still be read."""
@@ -359,6 +366,11 @@ class Programs:
         return Probe(hook.target, kind, hook.purpose, False, reason, hook.without, refusal is not None)
 
 
+def jiffies_per_second() -> int:
+    """The kernel's HZ."""
+    return round(1 / time.clock_getres(_COARSE))
+
+
 def _absent(hooks: list[Hook], loader: Loader) -> dict[str, str]:
     """Programs that cannot be had here, with the reason: one whose target this kernel lacks would fail the whole
     object."""
@@ -375,7 +387,7 @@ def _absent(hooks: list[Hook], loader: Loader) -> dict[str, str]:
 
 def _features(kernel: Description) -> dict[str, int]:
     return {
-        "jiffies_per_second": round(1 / time.clock_getres(_COARSE)),
+        "jiffies_per_second": jiffies_per_second(),
         "makes_cookies": int(kernel.has_helper("bpf_get_socket_ptr_cookie")),
         "finds_sockets": int(kernel.has_helper("bpf_sock_from_file")),
         "knows_task": int(kernel.has_helper("bpf_get_current_task_btf")),

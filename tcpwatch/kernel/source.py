@@ -21,7 +21,7 @@ from tcpwatch.kernel.iterators import read_all
 from tcpwatch.kernel.libbpf import open_iterator
 from tcpwatch.kernel.pace import Pace as Pace
 from tcpwatch.kernel.pace import Timer as Timer
-from tcpwatch.kernel.programs import Knobs, Programs
+from tcpwatch.kernel.programs import Knobs, Programs, jiffies_per_second
 from tcpwatch.kernel.rings import Mark, Rings
 from tcpwatch.kernel.settings import Settings
 
@@ -205,14 +205,12 @@ class KernelSource:
         sockets = wire.joined(parts) if parts else np.empty(0, wire.SOCKET)
         self._expected_sockets = len(sockets)
         self._snapshot_timer.ran(begin, time.thread_time() - begin_cpu)
-        self._look_at_clocks()
+        self._look_at_the_clock()
         counted = np.concatenate([np.empty(0, COUNTS), *counts])
         return Snapshot(begin_ns, time.monotonic_ns(), sockets, frozenset(seen), counted)
 
-    def _look_at_clocks(self) -> None:
-        """HZ, once it is known, and the wall clock, which somebody may set and a suspend leaves behind."""
-        if not self.host.hz:
-            self.host = replace(self.host, hz=jiffies_per_second(*self.programs.clock()))
+    def _look_at_the_clock(self) -> None:
+        """The wall clock, which somebody may set and a suspend leaves behind."""
         offset_ns = time.time_ns() - time.monotonic_ns()
         if abs(offset_ns - self.host.realtime_offset_ns) > _CLOCK_STEP_NS:
             self.host = replace(self.host, realtime_offset_ns=offset_ns)
@@ -294,21 +292,12 @@ class KernelSource:
         return tuple(fresh.items())
 
 
-def jiffies_per_second(time_ns: int, jiffies: int) -> int:
-    """The kernel's HZ from one pair of clocks. Jiffies start 300 s before a 32-bit wrap (INITIAL_JIFFIES,
-    include/linux/jiffies.h), so each possible HZ implies another uptime; the right one is that which matches."""
-    if not jiffies or abs(time_ns - 300_000_000_000) < 30_000_000_000:  # around 300 s every HZ fits: ask again later
-        return 0
-    candidates = (100, 250, 300, 1000, 24, 32, 48, 64, 128, 200, 256, 500, 512, 1024, 1200)
-    return min(candidates, key=lambda hz: abs((jiffies - ((1 << 32) - 300 * hz)) / hz - time_ns / 1e9))
-
-
 def _host(reset_reasons: tuple[str, ...]) -> Host:
     return Host(
         name=socket.gethostname(),
         kernel=os.uname().release,
         boot_id=_boot_id(),
-        hz=0,
+        hz=jiffies_per_second(),
         netns=namespaces.own_netns(),
         realtime_offset_ns=time.time_ns() - time.monotonic_ns(),
         reset_reasons=reset_reasons,

@@ -39,6 +39,7 @@ class Keeper:
         self._failed: TcpwatchError | None = None
         self._told_short = False
         self._looked_ns = 0
+        self._newest: Frame | None = None
         self.dumps: list[str] = []
         if orders.severity is not None:
             self._tracker: Tracker | None = Tracker(keep_closed=5000, history_bytes=16 << 20)
@@ -63,6 +64,7 @@ class Keeper:
 
     def write(self, frame: Frame) -> None:
         self._flight.write(frame)
+        self._newest = frame
         if self._flight.cut_short and not self._told_short:
             self._told_short = True
             held, most = told_time(self._flight.held_ns), told(self._flight.max_bytes)
@@ -77,12 +79,15 @@ class Keeper:
             self._dump(frame, *self._pending)
 
     def close(self) -> None:
-        """Raises TcpwatchError where a dump could not be written."""
+        """Who asked in the last moment gets a dump, too. Raises TcpwatchError where one could not be written."""
         self._keyboard.__exit__(None, None, None)
         signal.signal(signal.SIGUSR1, self._handler)
-        if self._writing is not None:
-            self._writing.join()
-        self._hear()
+        self._finish()
+        if self._asked:
+            self._want("", "as asked")
+        if self._pending is not None and self._newest is not None:
+            self._dump(self._newest, *self._pending)
+            self._finish()
         if self._failed is not None:
             raise self._failed
 
@@ -120,6 +125,12 @@ class Keeper:
         dump = self._flight.take()
         self._writing = threading.Thread(target=self._write, args=(path, dump), name="dump")
         self._writing.start()
+
+    def _finish(self) -> None:
+        """What is being written."""
+        if self._writing is not None:
+            self._writing.join()
+        self._hear()
 
     def _write(self, path: str, dump: Dump) -> None:
         failure = None

@@ -117,13 +117,20 @@ class _Show:
             self.error = error
 
     def _next(self) -> Scenario | None:
+        """Announced in the order of their turns, but for the busy ones, which have to wait for each other."""
         with self._turn:
-            return self._left.popleft() if self._left and not self._ended() else None
+            if not self._left or self._ended():
+                return None
+            scenario = self._left.popleft()
+            if scenario.quiet:
+                self._on_begin(scenario.name, scenario.line)
+            return scenario
 
     def _play(self, scenario: Scenario) -> None:
-        with self._turn:
-            self._glance()
-            self._on_begin(scenario.name, scenario.line)
+        if not scenario.quiet:
+            with self._turn:
+                self._glance()
+                self._on_begin(scenario.name, scenario.line)
         scenario.run(audience=self._look, glance=self._glance)
 
     def _look(self, moment: str, stage: Stage) -> None:

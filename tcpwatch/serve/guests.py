@@ -48,11 +48,11 @@ class Guests:
     def admit(self, guest: Guest, thread: threading.Thread) -> bool:
         """Somebody else is sent away for it if need be; False: nobody can be."""
         with self._lock:
+            if len(self._here) >= 2 * self._most:
+                return False  # so many have been sent away and are not gone yet
             staying = [one for one in self._here if not one.sent_away]
             if len(staying) >= self._most and not _make_room(staying):
                 return False
-            if len(self._here) >= 2 * self._most:
-                return False  # so many have been sent away and are not gone yet
             self._here[guest] = thread
             return True
 

@@ -84,7 +84,5 @@ def test_the_numbers_are_the_kernels(watched: Watched, name: str) -> None:
 def test_the_verdicts_are_counted(watched: Watched, name: str) -> None:
     """Each connection under judgement once: as many ends with its verdict in its namespace."""
     for end, verdict in SCENARIOS[name].verdicts.items():
-        (netns,) = {one.room for one in getattr(watched.happened[name], end)}
-        ended = f'sum by (verdict) (tcpwatch_connections_closed_total{{instance="{LIVE}", netns="{netns}"}})'
-        found = watched.prometheus.ever(ended, watched.begin_s, watched.end_s)
-        assert {labels["verdict"]: max(counts) for labels, counts in found}.get(verdict) == N, found
+        found = watched.ended(name, end)
+        assert found.get(verdict) == N, found

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
+from tcpwatch import wire
 from tcpwatch.errors import TcpwatchError
 from tcpwatch.export.export import export
 from tcpwatch.frame import Frame
@@ -58,7 +60,8 @@ class Recorder(threading.Thread):
     def _note(self, frame: Frame) -> None:
         self.lives += len(self._tracker.fold(frame).lives)
         if frame.snapshot is not None:
-            self.seen = max(self.seen, len(frame.snapshot.sockets))
+            open_ones = frame.snapshot.sockets["state"] == wire.ESTABLISHED
+            self.seen = max(self.seen, int(np.count_nonzero(open_ones)))
 
     def until(self, wanted: Callable[["Recorder"], bool]) -> None:
         with self._changed:

@@ -96,6 +96,13 @@ def test_kprobes_that_may_not_be_opened_take_a_capability() -> None:
     assert hook.cure == "CAP_SYS_ADMIN, or kernel.perf_event_paranoid at 2; until then none are told"
 
 
+def test_a_kprobe_that_the_function_does_not_take_has_no_cure() -> None:
+    """A capability is none."""
+    refused = Probe("cookie_v4_check", "kretprobe", "SYN cookies", False, "Invalid argument", "none are told", True)
+    hook = find(report(replace(FACTS, probes=(STATES, refused))), "kretprobe/cookie_v4_check")
+    assert (hook.status, hook.reason, hook.cure) == ("refused", "Invalid argument: none are told", "")
+
+
 def test_an_attached_hook_may_lack_something() -> None:
     """An older kernel's tracepoint tells less: it is there, and what is missing is said all the same."""
     partly = Probe("tcp_send_reset", "tp_btf", "resets we send", True, without="no reasons")

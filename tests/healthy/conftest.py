@@ -39,9 +39,14 @@ def machine() -> None:
 def day(machine: None) -> Day:
     """Another one where the machine stood still: a SYN that is sent again for that is no sign of health."""
     with Standstill() as still:
-        for _ in range(ATTEMPTS):
+        for _ in range(ATTEMPTS - 1):
             begin = time.monotonic()
-            day = live_through()
+            try:
+                day = live_through()
+            except (AssertionError, TcpwatchError):
+                if not still.since(begin):
+                    raise
+                continue
             if not still.since(begin):
-                break
-    return day
+                return day
+    return live_through()

@@ -17,7 +17,7 @@ from .test_listeners import BACKLOG, COUNTERS, netstat
 from .watch import LOADER, PREFIX, Record, Watch, tcpwatch
 
 SENT, ACCEPTED, REJECTED = "syn_cookie_sent", "syn_cookie_accepted", "syn_cookie_rejected"
-BURST = 8  # well below what a CPU tells of in one go (TOLD_PER_WINDOW in bpf/cookies.h)
+BURST = 5  # three of them fit into what a CPU tells of in one go (TOLD_PER_WINDOW in bpf/cookies.h)
 MOST_TOLD = 16 / 0.134  # ... and a second
 SYNS = 20_000  # a second
 LONG_S = 60  # for which a flood goes on at the most

@@ -2,6 +2,7 @@
 kernel's own counters."""
 
 import os
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
@@ -116,6 +117,29 @@ def test_recoveries_are_what_netstat_says(lossy: Lossy) -> None:
     for conn in {event["conn"] for event in changes}:
         told = [event["reason"] for event in changes if event["conn"] == conn]
         assert all(one != next_ for one, next_ in pairwise(told)), told
+
+
+# On one socket, one after the other; connect() to no family makes it forget the last
+_CALLS = """
+import ctypes, select, socket
+libc = ctypes.CDLL(None)
+with socket.socket() as caller:
+    caller.setblocking(False)
+    for _ in range(3):
+        caller.connect_ex(("127.0.0.1", 7))
+        select.select([caller], [], [], 1.5)
+        assert libc.connect(caller.fileno(), bytes(16), 16) == 0
+"""
+
+
+def test_a_loss_of_each_life_of_a_socket(room: Namespace) -> None:
+    """A SYN without an answer that is sent again is one, whatever befell the socket when it called before."""
+    room.nft("input", "tcp dport 7 drop")
+    with Watch("events", "--netns", room.name) as events:
+        room.run(sys.executable, "-c", _CALLS)
+        found = events.until(3, lambda event: event["event"] == "congestion" and event["reason"] == "loss")
+    assert len({event["conn"] for event in found}) == 3
+    assert counters(room)["TcpExtTCPTimeouts"] == 3
 
 
 def test_nothing_was_lost_on_the_way_to_us(lossy: Lossy) -> None:

@@ -4,6 +4,8 @@ import time
 from collections import Counter
 from itertools import pairwise
 
+import pytest
+
 from tcpwatch.scenarios.actor import Actor
 from tcpwatch.scenarios.cable import FIN, SYN, Cable
 from tcpwatch.scenarios.namespace import Namespace
@@ -29,6 +31,8 @@ Rooms = tuple[Namespace, Namespace]
 def test_simultaneous_close(rooms: Rooms) -> None:
     """Both goodbyes are on the way before either arrives: both ends go through CLOSING."""
     left, right = rooms
+    for room in rooms:
+        room.set(tcp_early_retrans=0)  # a tail-loss probe is due after milliseconds, for which the cable may be busy
     with Cable(left, right) as cable, Actor(left, b"tw-left") as client, Actor(right, b"tw-right") as server:
         talk = Talk(client, server)
         with Watch("life", "--netns", "all", "-f", f"sport = :{talk.port} or dport = :{talk.port}") as watch:
@@ -114,6 +118,27 @@ def test_simultaneous_open(rooms: Rooms) -> None:
         check_times(life)
     assert sorted(life["lport"] for life in lives) == lefts + rights
     assert all(abs(life["lport"] - life["rport"]) == 1000 for life in lives)
+
+
+@pytest.mark.parametrize(
+    ("way", "error", "verdict"),
+    [("host-unreachable", "EHOSTUNREACH", "unreachable"), ("port-unreachable", "ECONNREFUSED", "rejected_by_firewall")],
+)
+def test_a_client_that_is_told_at_once(room: Namespace, way: str, error: str, verdict: str) -> None:
+    """By a firewall on its own machine: connect() holds the socket still when the ICMP message comes. The client learns
+    of it by asking, which takes the error off the socket, and closes it."""
+    room.nft("output", f"tcp dport 7 reject with icmp type {way}")
+    with Actor(room, b"tw-client") as client, Watch("life", "--netns", room.name) as watch:
+        ports = client.do("begin", address=room.address, port=7, count=CONNECTIONS)
+        assert client.do("finish") == [error] * CONNECTIONS
+        client.do("close")
+        watch.until(CONNECTIONS)
+        lives = watch.finish()
+    assert sorted(life["lport"] for life in lives) == sorted(ports)
+    for life in lives:
+        assert [name for name, _ in life["states"]] == ["SYN_SENT"], life
+        assert life["verdict"] == verdict, life
+        assert error in life["explanation"], life
 
 
 def test_the_same_tuple_again_and_again(room: Namespace) -> None:

@@ -13,6 +13,7 @@ _TRUTH = (
     "tests/kernel/test_lives.py::test_refused",
     "tests/kernel/test_lives.py::test_resets_for_closed_ports",
     "tests/kernel/test_loss.py::test_recoveries_are_what_netstat_says",
+    "tests/kernel/test_loss.py::test_a_loss_of_each_life_of_a_socket",
     "tests/kernel/test_snapshot.py::test_every_state",
     "tests/kernel/test_listeners.py::test_a_server_that_does_not_accept",
     # not the flood: an emulated machine has no time for anything else then

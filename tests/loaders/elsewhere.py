@@ -21,6 +21,7 @@ _INCLUDED = (
     "net/ip6_fib.h",
     "net/net_namespace.h",
     "net/route.h",
+    "linux/errqueue.h",
     "net/sock_reuseport.h",
     "net/tcp.h",
 )

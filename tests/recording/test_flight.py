@@ -3,6 +3,7 @@ should be?"""
 
 import os
 import signal
+import threading
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -122,9 +123,9 @@ def two_questions(directory: Path) -> Iterator[Frame]:
 
 
 def until_there(directory: Path, count: int) -> None:
-    """Waits until so many dumps are complete."""
+    """Waits until so many dumps are complete, and who wrote them has said so."""
     until = time.monotonic() + DEADLINE_S
-    while len(whole(directory)) < count:
+    while len(whole(directory)) < count or any(thread.name == "dump" for thread in threading.enumerate()):
         assert time.monotonic() < until, list(directory.iterdir())
         time.sleep(0.01)
 
@@ -180,6 +181,19 @@ def test_a_question_at_the_last_moment_is_answered(tmp_path: Path) -> None:
 
     Recorder(options(tmp_path / "caught.tcpw")).run(Told(story()))
     assert list(whole(tmp_path).values()) == [range(23)]
+
+
+def test_a_question_after_the_last_frame_is_answered(tmp_path: Path) -> None:
+    """Also where an earlier one is being answered still."""
+
+    def story() -> Iterator[Frame]:
+        yield from frames(22)
+        ask()
+        yield from frames(1, first=22)
+        ask()
+
+    Recorder(options(tmp_path / "caught.tcpw")).run(Told(story()))
+    assert list(whole(tmp_path).values()) == [range(23)] * 2
 
 
 def test_a_dump_that_fails_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

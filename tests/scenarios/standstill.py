@@ -7,7 +7,9 @@ from types import TracebackType
 from typing import Self
 
 _NAP_S = 0.05
-_STILL_S = 0.2  # the shortest fuse there is: the kernel sends again what was not acknowledged for so long
+# The kernel sends again what was not acknowledged for 0.2 s, of which a delayed ACK may have taken 0.04. Only tail-loss
+# probes have a shorter fuse, of a few round-trip times
+_STILL_S = 0.12
 
 
 class Standstill:

@@ -312,7 +312,7 @@ def test_too_many_scrapes() -> None:
 def test_a_hundred_scrapes_at_once() -> None:
     """With the default of 40 each gets its turn, and they cost no more threads than they are."""
     gate = threading.Barrier(100)
-    with Stand(limits=Limits(turn_s=DEADLINE_S)) as stand:
+    with Stand(limits=Limits(turn_s=DEADLINE_S, patience_s=DEADLINE_S)) as stand:
 
         def scrape(_: int) -> tuple[int, bytes]:
             gate.wait(DEADLINE_S)
