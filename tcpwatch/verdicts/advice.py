@@ -17,6 +17,12 @@ class Advice:
     holds: Condition | None = None
 
 
+_CLOSE_BY = Advice(
+    "Look for a reject rule close by, on this machine first: `nft list ruleset` or `iptables -S`, with their counters. "
+    "Of a Kubernetes service: it has no endpoints.",
+    "within 20 ms",
+    when.over_at_once,
+)
 # By verdict. The first whose case holds is given, else the first that is for none
 ADVICE: Mapping[str, tuple[Advice, ...]] = {
     "out_of_ports": (
@@ -54,12 +60,14 @@ ADVICE: Mapping[str, tuple[Advice, ...]] = {
             "Look for a reject rule on the way, on the peer first: `nft list ruleset` or `iptables -S`, with "
             "their counters. A host that merely has no listener answers with a reset.",
         ),
+        _CLOSE_BY,
     ),
     "unreachable": (
         Advice(
             "See which way it takes with `ip route get` and whether the host answers there (`ip neigh`: FAILED); "
             "then look for a missing route, or a firewall that rejects with an ICMP message, along the path.",
         ),
+        _CLOSE_BY,
     ),
     "no_answer": (
         Advice(
@@ -71,15 +79,7 @@ ADVICE: Mapping[str, tuple[Advice, ...]] = {
     "given_up": (
         Advice(
             "If that was its time-out, it is shorter than the second after which a lost SYN is sent again: 3 s and "
-            "more survive one loss. Clients that race several addresses (happy eyeballs) do this on purpose. "
-            "Those that took no 20 ms were likely told that there is no way: look for a reject rule.",
-        ),
-        Advice(
-            "See which error the program tells: ECONNREFUSED or EHOSTUNREACH means a reject rule that is close by, "
-            "on this machine as a rule (`nft list ruleset`, `iptables -S`, with their counters); for a Kubernetes "
-            "service: it has no endpoints.",
-            "within 20 ms",
-            when.let_go_at_once,
+            "more survive one loss. Clients that race several addresses (happy eyeballs) do this on purpose.",
         ),
     ),
     "handshake_unfinished": (

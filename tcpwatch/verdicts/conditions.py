@@ -22,7 +22,7 @@ LIMITED_SHARE, LIMITED_LEAST_S = 0.5, 1.0
 FAST_BYTES_S = 125e6  # a gigabit a second: whatever limits such a flow is no trouble
 BULK_LEAST_S, BULK_BYTES_S, BULK_RECEIVED = 5.0, 256e3, 16_384  # a one-way flow, not questions and answers
 AT_ONCE_NS = 10_000_000
-IMPATIENT_NS = 20_000_000  # no time limit is as short: who lets go of a call so soon was told something
+IMPATIENT_NS = 20_000_000  # no time limit is as short, and hardly a long way
 SILENCE_NS = 30 * SECOND_NS  # the shortest time after which boxes are known to forget
 STALE_NS = SECOND_NS  # what was under way when the peer's FIN came has been answered by then
 
@@ -93,10 +93,12 @@ def bulk_with_pauses(facts: Facts) -> np.ndarray:
     return (facts.moving_s >= BULK_LEAST_S) & one_way & (facts.idle_share >= LIMITED_SHARE)
 
 
+def over_at_once(facts: Facts) -> np.ndarray:
+    return facts.calling & (facts.life_ns != 0) & (facts.life_ns < IMPATIENT_NS)
+
+
 def let_go_at_once(facts: Facts) -> np.ndarray:
-    """An ICMP message that finds connect() at work over IPv4 leaves its error to be asked for (tcp_v4_err, SO_ERROR),
-    and the process that has asked closes a socket without one. It happens where the firewall is on this machine."""
-    return facts.calling & (facts.life_ns != 0) & (facts.life_ns < IMPATIENT_NS) & ~facts.process_died
+    return over_at_once(facts) & ~facts.process_died
 
 
 def rejected(facts: Facts) -> np.ndarray:

@@ -110,8 +110,8 @@ def _given_up(story: Story) -> str:
     took = story.after(story["opened_ns"], story.end_ns)
     if story.holds(when.let_go_at_once):
         return (
-            f"{story.who} closed it{took}, too soon for a time limit: likely an ICMP message had told it that there is "
-            "no way (a firewall's reject rule), or it had another connection by then."
+            f"{story.who} closed it{took}, too soon for a time limit, and no ICMP message was known: likely it had "
+            "another connection by then."
         )
     return f"{story.who} {_gave_up(story)}{took}: the SYN had been sent once, and no answer had come by then."
 

@@ -89,18 +89,26 @@ def test_a_goodbye_that_was_not_read(path: tuple[int, ...], said: str, advice: s
 
 
 def test_nobody_gives_up_within_milliseconds() -> None:
-    """A reject rule on this machine leaves a connect() that polls for its error no trace but this one."""
+    """Of its own time limit: something else had served it."""
     told = explained(row(CALLED, took=19 * MS))
     assert (told.code, told.certain) == ("given_up", False)
     assert told.sentence == (
-        "curl (812) closed it after 19 ms, too soon for a time limit: likely an ICMP message had told it that there is "
-        "no way (a firewall's reject rule), or it had another connection by then."
+        "curl (812) closed it after 19 ms, too soon for a time limit, and no ICMP message was known: likely it had "
+        "another connection by then."
     )
-    assert "reject rule" in told.advice
     for other in (row(CALLED, took=20 * MS), row(CALLED, took=19 * MS, marks=shape.EXITED)):
         told = explained(other)
         assert (told.code, told.certain) == ("given_up", True)
         assert "the SYN had been sent once" in told.sentence
+
+
+@pytest.mark.parametrize("error", [errno.ECONNREFUSED, errno.EHOSTUNREACH])
+def test_who_says_so_at_once_is_close_by(error: int) -> None:
+    """A rule of this machine as a rule, as for a service of Kubernetes that nobody serves."""
+    near, far = (explained(row(CALLED, error=error, took=took * MS)) for took in (19, 20))
+    assert near.code == far.code
+    assert "on this machine first" in near.advice
+    assert "on this machine" not in far.advice
 
 
 def test_what_nobody_accepted_is_nobody_s_leak() -> None:
