@@ -95,11 +95,12 @@ def key(rows: np.ndarray, i: int) -> Key:
 
 
 def place(view: View, rows: np.ndarray, name: Hashable) -> int | None:
-    """name: a Key."""
-    if not isinstance(name, Key):
+    """name: what makes a Key."""
+    if not isinstance(name, tuple):
         return None
-    found = np.flatnonzero((rows["cookie"] == np.uint64(name.cookie)) & (rows["netns"] == name.netns))
-    at = name.among(rows["turn"][found])
+    wanted = Key(*name)
+    found = np.flatnonzero((rows["cookie"] == np.uint64(wanted.cookie)) & (rows["netns"] == wanted.netns))
+    at = wanted.among(rows["turn"][found])
     return None if at is None else int(found[at])
 
 
