@@ -153,7 +153,7 @@ struct tw_call { u64 given[MOST_ARGUMENTS]; };
 	ALWAYS_INLINE int body_of_##name(u64 *ctx)
 #define FUNCTION_END(name, count)                                                                 \
 	enum { number_of_call_##name = __COUNTER__ };                                             \
-	ALWAYS_INLINE int end_of_##name(u64 *ctx);                                               \
+	ALWAYS_INLINE int end_of_##name(u64 *ctx);                                                \
 	int enter_##name(struct pt_regs *regs)                                                    \
 	{                                                                                         \
 		struct tw_call call = { GIVEN(regs) };                                            \
@@ -171,7 +171,7 @@ struct tw_call { u64 given[MOST_ARGUMENTS]; };
 		__builtin_memcpy(all, call->given, sizeof(call->given));                          \
 		bpf_map_delete_elem(MAP(calls), &key);                                            \
 		all[count] = PT_REGS_RC(regs);                                                    \
-		return end_of_##name(all);                                                       \
+		return end_of_##name(all);                                                        \
 	}                                                                                         \
 	ALWAYS_INLINE int end_of_##name(u64 *ctx)
 

@@ -227,20 +227,24 @@ ALWAYS_INLINE u16 local_port(struct sock *sk)
 }
 
 /* The errno of an ICMP message that came while connect() held the socket's lock. A process that asked for it (SO_ERROR)
- * has taken it off the socket, but over IPv4 the message itself waits in a queue that few ever read. */
+ * has taken it off the socket, but over IPv4 the message itself waits in a queue that few ever read, and that outlives
+ * the call: it is this one's where it quotes its SYN. */
 ALWAYS_INLINE u32 told_while_locked(struct sock *sk)
 {
 	struct sock_exterr_skb *cb = (struct sock_exterr_skb *)0;
-	u32 error = READ(sk->sk_err_soft);
-	char *message;
+	u32 error = READ(sk->sk_err_soft), sequence = 0;
+	struct tcp_sock *tp = AS_TCP(sk);
+	struct sk_buff *newest;
 	u8 origin = 0;
 
-	if (error || !READ(sk->sk_error_queue.qlen))
+	if (error || !tp || !READ(sk->sk_error_queue.qlen))
 		return error;
-	message = (char *)&READ(sk->sk_error_queue.next)->cb;
-	bpf_probe_read_kernel(&origin, sizeof(origin), message + (long)&cb->ee.ee_origin);
-	if (origin == ORIGIN_ICMP)
-		bpf_probe_read_kernel(&error, sizeof(error), message + (long)&cb->ee.ee_errno);
+	newest = READ(sk->sk_error_queue.prev);
+	bpf_probe_read_kernel(&origin, sizeof(origin), (char *)&newest->cb + (long)&cb->ee.ee_origin);
+	/* ip_icmp_error() has made the quoted header its transport header */
+	bpf_probe_read_kernel(&sequence, sizeof(sequence), READ(newest->head) + READ(newest->transport_header) + 4);
+	if (origin == ORIGIN_ICMP && bpf_ntohl(sequence) == READ(tp->snd_una))
+		bpf_probe_read_kernel(&error, sizeof(error), (char *)&newest->cb + (long)&cb->ee.ee_errno);
 	return error;
 }
 

@@ -70,7 +70,7 @@ typedef struct { int counter; } atomic_t;
 typedef struct { unsigned int val; } kuid_t;
 
 struct sk_buff;
-struct sk_buff_head { struct sk_buff *next; u32 qlen; };
+struct sk_buff_head { struct sk_buff *prev; u32 qlen; };
 struct timer_list { unsigned long expires; };
 struct sock_reuseport { unsigned int synq_overflow_ts; };
 

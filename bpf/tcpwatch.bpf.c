@@ -32,8 +32,9 @@ KNOB(u8, retransmit_has_error, 0)   /* tcp_retransmit_skb(sk, skb, err)         
  * reserve_event(), never reset. last_closed: what a process closed last on this CPU, for the destroy hook that follows
  * at once. numbers: where no cookies can be made, what a socket is known by; inserted by number_of(), deleted at the
  * socket's end. congestion_told: where no tracepoint tells of congestion states, which one was told last of a socket, by
- * look_at_congestion(). cookies_told: how much was told of listeners lately, by enough_told(). calls: without BTF, what
- * functions were given that have not ended; inserted at their beginning, deleted at their end, both by FUNCTION_END. */
+ * look_at_congestion(); deleted when it opens again, by forget_congestion(). cookies_told: how much was told of
+ * listeners lately, by enough_told(). calls: without BTF, what functions were given that have not ended; inserted at
+ * their beginning, deleted at their end, both by FUNCTION_END. */
 struct tw_allowance { u64 window, told; };
 enum { COOKIE_SLOTS = 128 };
 MAP_RINGS(rings, 8)

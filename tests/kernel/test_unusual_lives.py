@@ -1,5 +1,7 @@
 """Does the life of a connection say how it really went, when it went as textbooks only mention in passing?"""
 
+import errno
+import sys
 import time
 from collections import Counter
 from itertools import pairwise
@@ -139,6 +141,31 @@ def test_a_client_that_is_told_at_once(room: Namespace, way: str, error: str, ve
         assert [name for name, _ in life["states"]] == ["SYN_SENT"], life
         assert life["verdict"] == verdict, life
         assert error in life["explanation"], life
+
+
+# One socket calls twice, and is told at once that there is no way; the second call gets no answer
+_CALLS = """
+import ctypes, select, socket
+with socket.socket() as caller:
+    caller.setblocking(False)
+    caller.connect_ex(("127.0.0.1", 7))
+    select.select([], [caller], [], 5)
+    print(caller.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+    assert ctypes.CDLL(None).connect(caller.fileno(), bytes(16), 16) == 0
+    caller.connect_ex(("127.0.0.1", 9))
+    select.select([caller], [], [], 0.3)
+"""
+
+
+def test_what_a_socket_was_told_before_is_not_told_of_its_next_call(room: Namespace) -> None:
+    """The ICMP message waits in the socket's queue still."""
+    room.nft("output", "tcp dport 7 reject with icmp type host-unreachable\ntcp dport 9 drop")
+    with Watch("life", "--netns", room.name) as watch:
+        told = int(room.run(sys.executable, "-c", _CALLS))
+        watch.until(2)
+        lives = watch.finish()
+    assert told == errno.EHOSTUNREACH
+    assert [(life["rport"], life["verdict"]) for life in lives] == [(7, "unreachable"), (9, "given_up")]
 
 
 def test_the_same_tuple_again_and_again(room: Namespace) -> None:
