@@ -18,7 +18,7 @@ class Host:
     name: str
     kernel: str  # uname -r
     boot_id: str
-    hz: int  # jiffies per second; 0 while unknown
+    hz: int  # jiffies per second; 0: unknown
     netns: int  # inode of the namespace the observer lives in
     realtime_offset_ns: int  # Unix time = CLOCK_MONOTONIC + this
     reset_reasons: tuple[str, ...] = ()  # enum sk_rst_reason of that kernel, by number, without the prefix

@@ -39,7 +39,7 @@ class Keeper:
         self._failed: TcpwatchError | None = None
         self._told_short = False
         self._looked_ns = 0
-        self._newest: Frame | None = None
+        self._now_ns = 0  # the newest frame's end, Unix
         self.dumps: list[str] = []
         if orders.severity is not None:
             self._tracker: Tracker | None = Tracker(keep_closed=5000, history_bytes=16 << 20)
@@ -64,30 +64,29 @@ class Keeper:
 
     def write(self, frame: Frame) -> None:
         self._flight.write(frame)
-        self._newest = frame
+        self._now_ns = frame.end_ns + frame.host.realtime_offset_ns
         if self._flight.cut_short and not self._told_short:
             self._told_short = True
             held, most = told_time(self._flight.held_ns), told(self._flight.max_bytes)
             self._progress.say(f"{most} hold no more than the last {held} of this traffic: --max-size allows more")
         if not frame.joins:
             self._look(frame)
-        if _KEY in self._keyboard.pressed() or self._asked:
-            self._asked = False
-            self._want("", "as asked")
+        self._listen()
         self._hear()
         if self._pending is not None and self._writing is None:
-            self._dump(frame, *self._pending)
+            self._dump(*self._pending)
 
     def close(self) -> None:
         """Who asked in the last moment gets a dump, too. Raises TcpwatchError where one could not be written."""
-        self._keyboard.__exit__(None, None, None)
-        signal.signal(signal.SIGUSR1, self._handler)
-        self._finish()
-        if self._asked:
-            self._want("", "as asked")
-        if self._pending is not None and self._newest is not None:
-            self._dump(self._newest, *self._pending)
+        try:
             self._finish()
+            self._listen()
+            if self._pending is not None and self._now_ns:
+                self._dump(*self._pending)
+                self._finish()
+        finally:
+            self._keyboard.__exit__(None, None, None)
+            signal.signal(signal.SIGUSR1, self._handler)  # which ends the process, as a rule
         if self._failed is not None:
             raise self._failed
 
@@ -113,13 +112,19 @@ class Keeper:
         if given:
             self._want(given[0].code, "; ".join(words.clean(f"{one.what} {one.where}".strip()) for one in given))
 
+    def _listen(self) -> None:
+        """To people."""
+        if _KEY in self._keyboard.pressed() or self._asked:
+            self._asked = False
+            self._want("", "as asked")
+
     def _want(self, code: str, what: str) -> None:
         """One dump serves all who want one by then."""
         before = self._pending
         self._pending = (code, what) if before is None else (before[0] or code, f"{before[1]}; {what}")
 
-    def _dump(self, frame: Frame, code: str, what: str) -> None:
-        path = destination.stamped(self._orders.output, frame.end_ns + frame.host.realtime_offset_ns, code)
+    def _dump(self, code: str, what: str) -> None:
+        path = destination.stamped(self._orders.output, self._now_ns, code)
         self._pending = None
         self._progress.say(f"writing out {told_time(self._flight.held_ns)} to {words.clean(path)} ({what})")
         dump = self._flight.take()

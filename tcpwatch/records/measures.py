@@ -136,7 +136,7 @@ def socket_number(sockets: Array, name: str) -> Number:
 
 
 def socket_time(sockets: Array, name: str, hz: int) -> Number:
-    """One of TICKS in milliseconds; unknown while the length of a jiffy (hz) is."""
+    """One of TICKS in milliseconds; unknown where the length of a jiffy (hz) is."""
     known = TICKS[name](sockets) & (hz > 0)
     return Number(f"{name}_ms", sockets[f"{name}_ticks"].astype(np.uint64) * 1000 // max(hz, 1), known)
 

@@ -105,7 +105,7 @@ class _Show:
 
     def lane(self) -> None:
         try:
-            while scenario := self._next():
+            while scenario := self._take():
                 if scenario.quiet:
                     self._play(scenario)
                 else:
@@ -116,8 +116,8 @@ class _Show:
         except BaseException as error:  # noqa: BLE001 - told to whoever called play()
             self.error = error
 
-    def _next(self) -> Scenario | None:
-        """Announced in the order of their turns, but for the busy ones, which have to wait for each other."""
+    def _take(self) -> Scenario | None:
+        """And announces it while nobody else can; but for a busy one, which may have to wait for another."""
         with self._turn:
             if not self._left or self._ended():
                 return None

@@ -185,7 +185,9 @@ def _fill_queues(view: np.ndarray, sockets: np.ndarray, at: np.ndarray, hz: int)
 
 def _focus(tracker: Tracker, frame: Frame, key: Key) -> Focus | None:
     lives = tracker.table.rows.take(tracker.table.lives(key.netns, key.cookie))
-    at = key.among(lives["turn"])
+    begins = np.where(lives["opened_ns"], lives["opened_ns"], lives["path_ns"][:, 0])
+    begins[lives["turn"] == 0] = 0
+    at = key.among(begins)
     if at is None:
         return None
     row = lives[at].copy()
@@ -196,8 +198,8 @@ def _focus(tracker: Tracker, frame: Frame, key: Key) -> Focus | None:
     snap = int(row["snap"])
     offset_ns = frame.host.realtime_offset_ns
     samples, events = tracker.history.of(key), tracker.log.followed().copy()
-    if key.turn is not None:
-        samples, events = _during(lives, at, samples), _during(lives, at, events)
+    if key.moment_ns is not None:
+        samples, events = (_during(begins, at, known) for known in (samples, events))
     samples["time_ns"] += np.uint64(offset_ns)
     for array in (samples, events):
         array.setflags(write=False)
@@ -213,16 +215,12 @@ def _focus(tracker: Tracker, frame: Frame, key: Key) -> Focus | None:
     )
 
 
-def _during(lives: np.ndarray, at: int, what: np.ndarray) -> np.ndarray:
-    """Of what is known of a socket, by time_ns, that which belongs to one of its lives: from when it connected to when
-    it connected again. lives: oldest first."""
-    within = np.ones(len(what), bool)
-    if lives["turn"][at]:
-        within &= what["time_ns"] >= lives["opened_ns"][at]
-    until = lives["opened_ns"][at + 1 : at + 2]
-    if until.any():
-        within &= what["time_ns"] < until
-    return what[within]
+def _during(begins: np.ndarray, at: int, known: np.ndarray) -> np.ndarray:
+    """Of what is known of a socket, by time_ns, that which belongs to one of its lives."""
+    within = known["time_ns"] >= begins[at]
+    if at + 1 < len(begins):
+        within &= known["time_ns"] < begins[at + 1]
+    return known[within]
 
 
 def _process(tracker: Tracker, row: np.void) -> Process | None:

@@ -49,7 +49,7 @@ def _note_resets(table: Table, batch: Batch) -> None:
 
 def note_standstill(rows: np.ndarray, snapshot: Snapshot, lines: np.ndarray, at: np.ndarray, hz: int) -> None:
     """Which sockets wait for their peer's window to open, and when data last went either way. lines, at: the same
-    sockets in rows and in the snapshot. hz: jiffies per second, 0 while unknown."""
+    sockets in rows and in the snapshot. hz: jiffies per second, 0: unknown."""
     sockets = snapshot.sockets
     waits = (sockets["snd_wnd"][at] == 0) & (sockets["send_queue"][at] != 0) & (sockets["state"][at] != wire.SYN_SENT)
     since = rows["stalled_ns"][lines]

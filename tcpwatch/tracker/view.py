@@ -16,21 +16,18 @@ PULSE_SECONDS = 60
 
 
 class Key(NamedTuple):
-    """A socket, or one of its lives: turn is how often it had been connected before; None: the newest life's."""
+    """A socket, or one of its lives: that which it led at a moment (CLOCK_MONOTONIC); None: the newest."""
 
     netns: int
     cookie: int
-    turn: int | None = None
+    moment_ns: int | None = None
 
-    def among(self, turns: np.ndarray) -> int | None:
-        """turns: (n,), of that socket's lives. Which of them is meant. A picture that began later than the one the key
-        is from, after a jump within a recording, has counted fewer turns: there it is the newest."""
-        if not len(turns):
-            return None
-        newest = int(turns.max())
-        wanted = newest if self.turn is None else min(self.turn, newest)
-        found = np.flatnonzero(turns == wanted)
-        return int(found[0]) if len(found) else None
+    def among(self, begins: np.ndarray) -> int | None:
+        """begins: (n,) when each life of that socket began, CLOCK_MONOTONIC, oldest first; 0 for the first, to which
+        all that was before belongs, too. Which of them is meant; None if it is not among them."""
+        moment_ns = np.iinfo(np.uint64).max if self.moment_ns is None else self.moment_ns
+        begun = np.flatnonzero(begins <= np.uint64(moment_ns))
+        return int(begun[-1]) if len(begun) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +49,9 @@ class Focus:
     row: np.void  # rows.ROW
     socket: np.void | None  # wire.SOCKET of the newest snapshot; None where it has none (ended, or not seen yet)
     path: tuple[tuple[str, int | None, int | None], ...]  # (state, entered Unix ns, how long in us), None = unknown
+    # of all the socket's lives if the key names none
     samples: np.ndarray  # rows.SAMPLE, oldest first, time_ns Unix
-    events: np.ndarray  # wire.EVENT, oldest first (times CLOCK_MONOTONIC); of all its lives if the key names none
+    events: np.ndarray  # wire.EVENT, oldest first (times CLOCK_MONOTONIC)
     process: Process | None
     explanation: Explanation | None = None  # of its verdict
 

@@ -86,22 +86,43 @@ def sign(view: View, rows: np.ndarray, i: int) -> Cell:
 
 
 def name(view: View, rows: np.ndarray, i: int) -> Hashable:
-    return key(rows, i)
-
-
-def key(rows: np.ndarray, i: int) -> Key:
     """A socket that was connected before is several lines."""
-    return Key(int(rows["netns"][i]), int(rows["cookie"][i]), int(rows["turn"][i]))
+    return int(rows["netns"][i]), int(rows["cookie"][i]), int(rows["turn"][i])
 
 
 def place(view: View, rows: np.ndarray, name: Hashable) -> int | None:
-    """name: what makes a Key."""
+    """Where the connection with that name is in the rows; or, by namespace and cookie alone, a socket's newest."""
     if not isinstance(name, tuple):
         return None
-    wanted = Key(*name)
-    found = np.flatnonzero((rows["cookie"] == np.uint64(wanted.cookie)) & (rows["netns"] == wanted.netns))
-    at = wanted.among(rows["turn"][found])
-    return None if at is None else int(found[at])
+    netns, cookie, *turn = name
+    found = _lives(rows, netns, cookie)
+    turns = rows["turn"][found]
+    found = found[turns == (turn[0] if turn else max(turns, default=0))]
+    return int(found[0]) if len(found) else None
+
+
+def key(view: View, rows: np.ndarray, i: int) -> Key | None:
+    """By when something happened to it last, which is the same in every picture; turns depend on where one begins."""
+    if not rows["cookie"][i]:
+        return None
+    changed_ns = int(rows["changed_ns"][i])
+    moment_ns = changed_ns - view.host.realtime_offset_ns if changed_ns else None
+    return Key(int(rows["netns"][i]), int(rows["cookie"][i]), moment_ns)
+
+
+def at(view: View, key: Key) -> int | None:
+    """Where it is among the view's connections."""
+    rows = view.connections
+    found = _lives(rows, key.netns, key.cookie)
+    found = found[np.argsort(rows["turn"][found])]
+    seen = (rows["opened_ns"][found] != 0) & (rows["turn"][found] != 0)
+    offset_ns = np.int64(view.host.realtime_offset_ns).view(np.uint64)  # may be negative
+    life = key.among(np.where(seen, rows["opened_ns"][found] - offset_ns, np.uint64(0)))
+    return None if life is None else int(found[life])
+
+
+def _lives(rows: np.ndarray, netns: int, cookie: int) -> np.ndarray:
+    return np.flatnonzero((rows["cookie"] == np.uint64(cookie)) & (rows["netns"] == netns))
 
 
 def _connected(view: View, rows: np.ndarray, with_closed: bool) -> np.ndarray:

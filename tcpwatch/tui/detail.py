@@ -65,7 +65,7 @@ class Detail(Place):
     def action_export(self) -> None:
         """This one."""
         view = self.app.view
-        at = None if view is None else connections.place(view, view.connections, self.key)
+        at = None if view is None else connections.at(view, self.key)
         if view is None or at is None:
             self.tell("not exported: this connection is not there now", "warn")
         else:
@@ -85,7 +85,7 @@ class Detail(Place):
 
 def _waiting(view: View, key: Key) -> list[Line]:
     """What the table knows already; the rest comes with the feed's next view."""
-    at = connections.place(view, view.connections, key)
+    at = connections.at(view, key)
     if at is None:
         return [[("This connection is not there now, and nothing of its history is kept. Esc leads back.", "plain")]]
     rows = view.connections

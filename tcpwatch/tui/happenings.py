@@ -8,8 +8,8 @@ import numpy as np
 
 from tcpwatch import rows as shapes
 from tcpwatch import wire, words
-from tcpwatch.tracker.view import Key, View
-from tcpwatch.tui import cells, units
+from tcpwatch.tracker.view import View
+from tcpwatch.tui import cells, connections, units
 from tcpwatch.tui.columns import Cell, Column, Draw, Role
 from tcpwatch.tui.sheet import Sheet
 
@@ -149,11 +149,6 @@ def _place(view: View, rows: np.ndarray, name: Hashable) -> int | None:
     return next((i for i in at.tolist() if _name(view, rows, i) == name), None)
 
 
-def _key(rows: np.ndarray, i: int) -> Key | None:
-    cookie = int(rows["cookie"][i])
-    return Key(int(rows["netns"][i]), cookie) if cookie else None
-
-
 def _measure(name: str, title: str, width: int, priority: int, field: str, unit: str) -> Column:
     draw = cells.measure(field, getattr(units, unit))
     return Column(name, title, width, "right", priority, draw, cells.field_keys(field), descending=True)
@@ -179,7 +174,7 @@ EVENTS = Sheet(
     belongs=lambda view, rows, with_closed: np.ones(len(rows), bool),
     name=_name,
     place=_place,
-    key=_key,
+    key=connections.key,
     sign=_sign,
     follows=True,
 )

@@ -102,7 +102,7 @@ def _place(view: View, rows: np.ndarray, name: Hashable) -> int | None:
     return next((i for i, one in enumerate(view.findings) if (one.code, one.subject) == name), None)
 
 
-def _key(rows: np.ndarray, i: int) -> Key | None:
+def _key(view: View, rows: np.ndarray, i: int) -> Key | None:
     return Key(0, i)  # of no connection: the page itself answers Enter
 
 

@@ -97,7 +97,7 @@ def _place(view: View, rows: np.ndarray, name: Hashable) -> int | None:
     return next((i for i, *addresses in ends if addresses == [laddr, raddr]), None)
 
 
-def _key(rows: np.ndarray, i: int) -> Key | None:
+def _key(view: View, rows: np.ndarray, i: int) -> Key | None:
     return Key(int(rows["netns"][i]), i)  # of no connection: the page itself answers Enter
 
 

@@ -32,7 +32,7 @@ class Sheet:
     belongs: Callable[[View, np.ndarray, bool], np.ndarray]
     name: Callable[[View, np.ndarray, int], Hashable]
     place: Callable[[View, np.ndarray, Hashable], int | None]
-    key: Callable[[np.ndarray, int], Key | None]
+    key: Callable[[View, np.ndarray, int], Key | None]
     sign: Callable[[View, np.ndarray, int], Cell]
     follows: bool = False
 

@@ -204,7 +204,7 @@ class Table(ScrollView, can_focus=True):
         if shown is None or not len(shown.order):
             return
         self._hold()
-        key = self.sheet.key(shown.rows, int(shown.order[self.cursor]))
+        key = self.sheet.key(shown.view, shown.rows, int(shown.order[self.cursor]))
         if key is not None:
             self.post_message(self.Opened(key))
 

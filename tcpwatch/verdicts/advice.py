@@ -17,12 +17,6 @@ class Advice:
     holds: Condition | None = None
 
 
-_CLOSE_BY = Advice(
-    "Look for a reject rule close by, on this machine first: `nft list ruleset` or `iptables -S`, with their counters. "
-    "Of a Kubernetes service: it has no endpoints.",
-    "within 20 ms",
-    when.over_at_once,
-)
 # By verdict. The first whose case holds is given, else the first that is for none
 ADVICE: Mapping[str, tuple[Advice, ...]] = {
     "out_of_ports": (
@@ -60,14 +54,25 @@ ADVICE: Mapping[str, tuple[Advice, ...]] = {
             "Look for a reject rule on the way, on the peer first: `nft list ruleset` or `iptables -S`, with "
             "their counters. A host that merely has no listener answers with a reset.",
         ),
-        _CLOSE_BY,
+        Advice(
+            "Look for a reject rule, on this machine first, then on the peer and between: `nft list ruleset` or "
+            "`iptables -S`, with their counters. For a service of Kubernetes: it has no endpoints.",
+            "within 20 ms",
+            when.over_at_once,
+        ),
     ),
     "unreachable": (
         Advice(
             "See which way it takes with `ip route get` and whether the host answers there (`ip neigh`: FAILED); "
             "then look for a missing route, or a firewall that rejects with an ICMP message, along the path.",
         ),
-        _CLOSE_BY,
+        Advice(
+            "See which way it takes with `ip route get`; then look for a firewall that rejects with an ICMP message, "
+            "on this machine first (`nft list ruleset`, `iptables -S`, with their counters), or a missing route, along "
+            "the path. For a service of Kubernetes: it has no endpoints.",
+            "within 20 ms",
+            when.over_at_once,
+        ),
     ),
     "no_answer": (
         Advice(

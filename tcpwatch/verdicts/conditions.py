@@ -22,7 +22,7 @@ LIMITED_SHARE, LIMITED_LEAST_S = 0.5, 1.0
 FAST_BYTES_S = 125e6  # a gigabit a second: whatever limits such a flow is no trouble
 BULK_LEAST_S, BULK_BYTES_S, BULK_RECEIVED = 5.0, 256e3, 16_384  # a one-way flow, not questions and answers
 AT_ONCE_NS = 10_000_000
-IMPATIENT_NS = 20_000_000  # no time limit is as short, and hardly a long way
+IMPATIENT_NS = 20_000_000  # no time limit is as short
 SILENCE_NS = 30 * SECOND_NS  # the shortest time after which boxes are known to forget
 STALE_NS = SECOND_NS  # what was under way when the peer's FIN came has been answered by then
 

@@ -16,7 +16,7 @@ _END = shape.CLOSED | shape.VANISHED | shape.ABORTED
 
 def judge(rows: np.ndarray, now_ns: int, hz: int, reasons: tuple[str, ...]) -> np.ndarray:
     """(n,) u1: CODES by number. rows: (n,) rows.ROW; of ended connections the verdict, of others a standing one, 0
-    where nothing is wrong. now_ns: CLOCK_MONOTONIC. hz: jiffies per second, 0 while unknown. reasons: names of the
+    where nothing is wrong. now_ns: CLOCK_MONOTONIC. hz: jiffies per second, 0: unknown. reasons: names of the
     kernel's enum sk_rst_reason by number, without the prefix; () where it has none."""
     verdicts = np.zeros(len(rows), np.uint8)
     ended = rows["flags"] & shape.CLOSED != 0

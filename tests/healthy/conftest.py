@@ -2,13 +2,12 @@
 
 import os
 import shutil
-import time
 
 import pytest
 
 from tcpwatch.errors import TcpwatchError
 from tcpwatch.scenarios.show import check
-from tests.scenarios.standstill import Standstill
+from tests import again
 
 from .daemons import postgres_tool
 from .day import Day, live_through
@@ -38,15 +37,4 @@ def machine() -> None:
 @pytest.fixture(scope="session")
 def day(machine: None) -> Day:
     """Another one where the machine stood still: a SYN that is sent again for that is no sign of health."""
-    with Standstill() as still:
-        for _ in range(ATTEMPTS - 1):
-            begin = time.monotonic()
-            try:
-                day = live_through()
-            except (AssertionError, TcpwatchError):
-                if not still.since(begin):
-                    raise
-                continue
-            if not still.since(begin):
-                return day
-    return live_through()
+    return again.undisturbed(live_through, ATTEMPTS)

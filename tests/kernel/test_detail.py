@@ -17,8 +17,7 @@ from tcpwatch.scenarios.cable import ACK, SYN, Cable
 from tcpwatch.scenarios.namespace import DEADLINE_S, Namespace, join
 from tcpwatch.tracker import audit, ending, flow
 from tcpwatch.tracker.tracker import Tracker
-from tcpwatch.tracker.view import Focus, View
-from tcpwatch.tui import connections
+from tcpwatch.tracker.view import Focus, Key, View
 from tests import again
 
 from .witness import End, Line, skipped, ss, ss_until
@@ -65,7 +64,7 @@ class Eye:
             here = rows[(rows["lport"] == lport) & (rows["rport"] == rport) & (rows["netns"] == room.inode)]
             if not len(here):
                 return False
-            key = connections.key(here, 0)
+            key = Key(int(here[0]["netns"]), int(here[0]["cookie"]))
             self._session.look_at(key)
             if view.focus is not None and view.focus.key == key and enough(view.focus):
                 found.append((view, view.focus))

@@ -20,12 +20,13 @@ def test_every_passage_is_counted(room: Namespace) -> None:
     deaf = unheard.Passages()
     deaf.fall_deaf()
     try:
-        before, heard = deaf.passed(), deaf.heard()
+        before, heard, unheard_before = deaf.passed(), deaf.heard(), deaf.unheard()
         with Actor(room, b"tw-client") as client, Actor(room, b"tw-server") as server:
             talk = Talk(client, server)
             talk.open()
             talk.hang_up(client)
         assert deaf.passed() - before >= CHANGES * CONNECTIONS
+        assert deaf.unheard() - unheard_before >= CHANGES * CONNECTIONS
         assert deaf.heard() == heard
     finally:
         deaf.close()

@@ -14,6 +14,7 @@ from tcpwatch.kernel.programs import HOOKS
 
 HIDE_BTF = f"mount -t tmpfs none {Path(VMLINUX).parent}"
 _INCLUDED = (
+    "linux/errqueue.h",
     "linux/netdevice.h",
     "linux/sched.h",
     "linux/skbuff.h",
@@ -21,7 +22,6 @@ _INCLUDED = (
     "net/ip6_fib.h",
     "net/net_namespace.h",
     "net/route.h",
-    "linux/errqueue.h",
     "net/sock_reuseport.h",
     "net/tcp.h",
 )

@@ -116,26 +116,61 @@ def test_the_states_of_a_machine() -> None:
     assert {n: int(c) for n, c in enumerate(counted) if c} == {wire.SYN_SENT: 1, wire.TIME_WAIT: 1}
 
 
-def test_each_life_of_a_socket_has_details_of_its_own() -> None:
-    """Whichever is the newest meanwhile; who asks for the socket gets that one, and the events of all."""
-    tracker = Tracker(keep_closed=10, history_bytes=1 << 20, keep_events=100)
-    for turn in range(3):
-        tracker.look_at(Key(1, 1, 1))
+def at(seconds: float) -> Key:
+    """The socket of `build`, at that moment."""
+    return Key(1, 1, START_NS + int(seconds * SECOND_NS))
+
+
+def calls(tracker: Tracker, *turns: int) -> None:
+    """One each second: connected after a millisecond, seen at 0.4 s, over at 0.6 s."""
+    for turn in turns:
+        tracker.look_at(at(0))
         called = moves((7, 2), (2, 1), at=turn, rport=80 + turn)
         answered = sockets({"state": wire.ESTABLISHED, "cwnd": 10 + turn})
         tracker.fold(frame(turn + 0.5, called, snapshot=answered, begin=turn + 0.4))
         tracker.fold(frame(turn + 0.9, moves((1, 7), at=turn + 0.6, rport=80 + turn)))
-    for key, shown in ((Key(1, 1, 0), [0]), (Key(1, 1, 1), [1]), (Key(1, 1, 2), [2]), (Key(1, 1), [0, 1, 2])):
+
+
+def test_each_life_of_a_socket_has_details_of_its_own() -> None:
+    """Whichever is the newest meanwhile; who asks for the socket gets that one, and the events of all."""
+    tracker = Tracker(keep_closed=10, history_bytes=1 << 20, keep_events=100)
+    calls(tracker, 0, 1, 2)
+    for key, shown in ((at(0.6), [0]), (at(1), [1]), (at(1.6), [1]), (at(2.001), [2]), (Key(1, 1), [0, 1, 2])):
         tracker.look_at(key)
         focus = tracker.view().focus
         assert focus is not None
         assert focus.row["rport"] == 80 + shown[-1]
         assert focus.events["rport"].tolist() == [80 + n for n in shown for _ in range(3)]
         assert focus.samples["cwnd"].tolist() == [10 + n for n in shown]
-    tracker.look_at(Key(1, 1, 0))
+    tracker.look_at(at(0.6))
     tracker.fold(frame(100, moves((7, 2), (2, 1), at=99)))
     tracker.fold(frame(200, snapshot=sockets({"state": wire.ESTABLISHED})))
     assert tracker.view().focus is None, "the life that was looked at is forgotten, and no other one is shown for it"
+
+
+def test_details_do_not_depend_on_where_the_picture_begins() -> None:
+    """In a recording one may come from anywhere: what is the third life of a socket there is the first one here."""
+    whole, late = (Tracker(keep_closed=10, history_bytes=1 << 20, keep_events=100) for _ in range(2))
+    calls(whole, 0, 1, 2)
+    calls(late, 2)
+    for tracker in (whole, late):
+        tracker.look_at(at(2.6))
+    one, other = (tracker.view().focus for tracker in (whole, late))
+    assert one is not None
+    assert other is not None
+    assert one.row["rport"] == other.row["rport"] == 82
+    assert one.events.tobytes() == other.events.tobytes() != b""
+
+
+def test_a_call_in_vain_and_then_a_listener() -> None:
+    """Of one socket. A listener was never opened, but began."""
+    tracker = Tracker(keep_closed=10, history_bytes=1 << 20, keep_events=100)
+    tracker.fold(frame(1, moves((7, 2), (2, 7)), moves((7, 10), at=0.5)))
+    for key, states in ((at(0.001), [2, 7]), (at(0.5), [10])):
+        tracker.look_at(key)
+        focus = tracker.view().focus
+        assert focus is not None
+        assert focus.events["new_state"].tolist() == states
 
 
 @pytest.mark.parametrize(("shown", "waiting"), [(True, 1), (False, 2)])

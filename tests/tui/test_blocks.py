@@ -8,7 +8,8 @@ import pytest
 from tcpwatch import rows as shapes
 from tcpwatch import wire
 from tcpwatch.tracker.audit import deal
-from tcpwatch.tui import connections, units
+from tcpwatch.tracker.view import Key
+from tcpwatch.tui import units
 from tcpwatch.tui.blocks import blocks
 
 from . import picture
@@ -30,7 +31,7 @@ NINE = [0] * 9
 )
 def test_whose_fin_came_first_is_told_where_it_was_seen(given: dict[str, Any], closer: str | None) -> None:
     """A TIME_WAIT has seen two, and an end before our time may have. None: of what is gone, dashes are left out."""
-    focus = picture.focus(ROWS, connections.key(ROWS, 0))
+    focus = picture.focus(ROWS, Key(int(ROWS["netns"][0]), int(ROWS["cookie"][0])))
     assert focus is not None
     for name, value in {"path_len": 1, "error": 0, "resets_sent": 0, "resets_received": 0, **given}.items():
         focus.row[name] = value

@@ -8,8 +8,7 @@ import pytest
 
 from tcpwatch import rows as shapes
 from tcpwatch import wire
-from tcpwatch.tracker.view import Focus
-from tcpwatch.tui import connections
+from tcpwatch.tracker.view import Focus, Key
 from tcpwatch.tui.detail import Detail
 from tcpwatch.tui.lines import length
 from tcpwatch.verdicts import Explanation
@@ -20,7 +19,7 @@ from .hand import Hand, hand
 pytestmark = pytest.mark.asyncio
 ROWS = picture.connections(97)[:1].copy()
 ROWS["state"], ROWS["flags"] = wire.ESTABLISHED, shapes.HAS_COUNTERS
-KEY = connections.key(ROWS, 0)
+KEY = Key(int(ROWS["netns"][0]), int(ROWS["cookie"][0]))
 NOW_NS = picture.NOW_NS - picture.OFFSET_NS
 OVER = {"state": wire.CLOSE, "flags": shapes.CLOSED | shapes.HAS_COUNTERS}
 

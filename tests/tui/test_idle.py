@@ -102,7 +102,7 @@ async def test_enter_opens_the_connection() -> None:
     async with hand(shown.connections) as h:
         await open_idle(h, shown)
         await h.press("enter")
-        assert h.feed.key == connections.key(shown.connections, 8)
+        assert h.feed.key == connections.key(shown, shown.connections, 8)
 
 
 async def test_every_column_sorts_in_both_directions() -> None:

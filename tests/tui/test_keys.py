@@ -215,7 +215,7 @@ async def test_enter_opens_the_details_and_escape_leads_back() -> None:
     """The feed is told where to look, and when to look away."""
     async with hand(ROWS) as h:
         await h.press("j", "j", "enter")
-        assert h.feed.key == connections.key(ROWS, h.order()[2])
+        assert h.feed.key == connections.key(picture.view(ROWS), ROWS, h.order()[2])
         text = h.text()
         for word in (
             "life",
@@ -346,11 +346,11 @@ async def test_events_follow_until_the_cursor_is_moved() -> None:
 
 
 async def test_enter_on_an_event_opens_its_connection() -> None:
-    """From the stream to the life in one key."""
+    """From the stream to the life that it happened in."""
     async with hand(ROWS) as h:
         await h.press("6", "j", "enter")
         about = picture.view(ROWS).events[-2]
-        assert h.feed.key == Key(int(about["netns"]), int(about["cookie"]))
+        assert h.feed.key == Key(int(about["netns"]), int(about["cookie"]), int(about["time_ns"]))
 
 
 async def test_question_mark_explains_keys_numbers_and_probes() -> None:

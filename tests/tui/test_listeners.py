@@ -52,7 +52,7 @@ def counts(second: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def view() -> View:
     tracker = Tracker(history_bytes=1 << 20, keep_events=1000)
-    tracker.look_at(Key(1, SLOW, 0))
+    tracker.look_at(Key(1, SLOW))
     for second in range(12):
         now_ns = START_NS + second * picture.SECOND
         taken = Snapshot(now_ns, now_ns + 1, sockets(second), frozenset({1, 2}), counts(second))

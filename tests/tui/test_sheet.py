@@ -12,8 +12,8 @@ from tcpwatch import rows as shapes
 from tcpwatch import wire
 from tcpwatch.filter import parse
 from tcpwatch.tracker.view import Key
-from tcpwatch.tui import cells
-from tcpwatch.tui.connections import CONNECTIONS, place, sign
+from tcpwatch.tui import cells, connections
+from tcpwatch.tui.connections import CONNECTIONS, at, place, sign
 from tcpwatch.tui.guide import page
 from tcpwatch.tui.happenings import EVENTS, as_connections
 from tcpwatch.tui.listeners import LISTENERS
@@ -145,19 +145,25 @@ def test_a_connection_is_found_by_its_namespace_and_cookie() -> None:
     """Two namespaces may hold the same cookie; what is gone is not found."""
     rows = VIEW.connections.copy()
     rows["cookie"][:2], rows["netns"][:2] = 77_777, (1, 2)
-    assert (place(VIEW, rows, Key(2, 77_777)), place(VIEW, rows, Key(3, 77_777))) == (1, None)
+    assert (place(VIEW, rows, (2, 77_777)), place(VIEW, rows, (3, 77_777))) == (1, None)
 
 
 def test_a_socket_that_was_connected_before_is_several_lines() -> None:
-    """The cursor stays on each; whoever asks for the socket gets its newest life, as does a picture that has counted
-    fewer of them than one asks for."""
+    """The cursor stays on each; whoever asks for the socket gets its newest life, and who asks by time the one of
+    then."""
     rows = VIEW.connections.copy()
     turns = {2: 1, 5: 0, 11: 2}
     for i, turn in turns.items():
         rows["cookie"][i], rows["netns"][i], rows["turn"][i] = 77_777, 1, turn
+        rows["opened_ns"][i], rows["changed_ns"][i] = picture.NOW_NS + 20 * turn, picture.NOW_NS + 20 * turn + 10
     for i in turns:
         assert place(VIEW, rows, CONNECTIONS.name(VIEW, rows, i)) == i
-    assert place(VIEW, rows, Key(1, 77_777)) == 11
-    assert place(VIEW, rows, Key(1, 77_777, 3)) == 11
-    rows["turn"][11] = 4
-    assert place(VIEW, rows, Key(1, 77_777, 3)) is None
+    assert place(VIEW, rows, (1, 77_777)) == 11
+    assert place(VIEW, rows, (1, 77_777, 3)) is None
+    now = replace(VIEW, connections=rows)
+    assert [at(now, key) for i in turns if (key := connections.key(now, rows, i))] == list(turns)
+    assert at(now, Key(1, 77_777)) == 11
+    first = connections.key(now, rows, 5)
+    assert first
+    rows["cookie"][5] = 1
+    assert at(now, first) is None, "it is forgotten, and another is not taken for it"

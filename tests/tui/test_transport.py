@@ -16,7 +16,6 @@ from textual.widgets import Input
 from tcpwatch.replay import marks
 from tcpwatch.replay.player import Player
 from tcpwatch.replay.transport import SPEEDS, Transport
-from tcpwatch.tracker.view import Key
 from tcpwatch.tui import transport
 from tcpwatch.tui.app import TcpwatchApp
 from tcpwatch.tui.detail import Detail
@@ -230,7 +229,7 @@ async def test_a_seek_leaves_sort_filter_cursor_and_details_alone(path: Path) ->
         await on.press("shift+right")
         await on.until(lambda: on.second() == 15)
         assert isinstance(on.app.screen, Detail)
-        focus = on.app.focus_on(Key(1, cookie, 0))
+        focus = on.app.focus_on(on.app.screen.key)
         assert focus is not None
         assert "┃" in on.bar()
 
