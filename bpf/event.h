@@ -233,12 +233,15 @@ ALWAYS_INLINE u32 told_while_locked(struct sock *sk)
 {
 	struct sock_exterr_skb *cb = (struct sock_exterr_skb *)0;
 	u32 error = READ(sk->sk_err_soft), sequence = 0;
-	struct tcp_sock *tp = AS_TCP(sk);
 	struct sk_buff *newest;
+	struct tcp_sock *tp;
 	u8 origin = 0;
 
-	if (error || !tp || !READ(sk->sk_error_queue.qlen))
+	if (error || !READ(sk->sk_error_queue.qlen))
 		return error;
+	tp = AS_TCP(sk);
+	if (!tp)
+		return 0;
 	newest = READ(sk->sk_error_queue.prev);
 	bpf_probe_read_kernel(&origin, sizeof(origin), (char *)&newest->cb + (long)&cb->ee.ee_origin);
 	/* ip_icmp_error() has made the quoted header its transport header */

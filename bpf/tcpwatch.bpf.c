@@ -76,6 +76,10 @@ TRACEPOINT(inet_sock_set_state)
 		return 0;
 	e->old_state = old_state;
 	e->new_state = new_state;
+	if (old_state == ST_CLOSE) { /* what is left of an earlier connection; connect() chooses its port later */
+		e->error = 0;
+		e->lport = READ(sk->__sk_common.skc_num);
+	}
 	/* Once a process has closed it, what follows adds nothing to whose it was (and is often done in its name) */
 	if (!closed_by_process(old_state))
 		note_actor(e, sk);

@@ -160,11 +160,19 @@ with socket.socket() as caller:
 def test_what_a_socket_was_told_before_is_not_told_of_its_next_call(room: Namespace) -> None:
     """The ICMP message waits in the socket's queue still."""
     room.nft("output", "tcp dport 7 reject with icmp type host-unreachable\ntcp dport 9 drop")
-    with Watch("life", "--netns", room.name) as watch:
+    with Watch("events", "--netns", room.name) as events, Watch("life", "--netns", room.name) as watch:
         told = int(room.run(sys.executable, "-c", _CALLS))
         watch.until(2)
         lives = watch.finish()
+        steps = events.until(4, lambda event: event["event"] == "state")
     assert told == errno.EHOSTUNREACH
+    ports = [life["lport"] for life in lives]
+    assert len({*ports}) == 2
+    # connect() has not chosen a port yet when it begins, and that of the call before is none of this one's
+    assert [(step["new_state"], step["lport"]) for step in steps if step["new_state"] == "SYN_SENT"] == [
+        ("SYN_SENT", ports[0]),
+        ("SYN_SENT", ports[1]),
+    ]
     assert [(life["rport"], life["verdict"]) for life in lives] == [(7, "unreachable"), (9, "given_up")]
 
 
