@@ -97,12 +97,14 @@ def test_only_what_is_kept(room: Namespace) -> None:
             try:
                 until(lambda: closed() == 2 * CONNECTIONS)
                 assert closed(port=str(talk.port)) == 2 * CONNECTIONS
+                steps = values(asked(running), "tcpwatch_events_seen_total")[(("kind", "state"),)]
             finally:
                 again.note_skipped(skipped(running.process.pid))
             assert running.end() == 0
     said = re.search(r"(\d+) events seen, (\d+) delivered, (\d+) lost", "\n".join(running.said))
     assert said, running.said
-    assert int(said[1]) == int(said[2]) == 9 * CONNECTIONS
+    assert steps == 9 * CONNECTIONS
+    assert int(said[1]) == int(said[2]) >= steps  # a busy machine may have sent something again
 
 
 def capabilities(pid: int) -> list[int]:
